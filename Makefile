@@ -1,0 +1,110 @@
+# Every target sets up what it needs by itself in .venv; a second run starts at once.
+# Versions are pinned in constraints.txt. `make PYTHON=python3.13 ...` chooses the interpreter.
+
+PYTHON ?= python3
+VENV := .venv
+CORE := .venv-core
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.ONESHELL:
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-long setup setup-bench check format tests tests-core docs bench matrix clean
+
+PIP := bin/python -m pip install -qq --disable-pip-version-check \
+	--constraint constraints.txt --build-constraint constraints.txt
+PINS := pyproject.toml constraints.txt
+say = @echo "== $(1)"
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 14
+
+# ---- the two commands of a stranger
+
+demo: $(VENV)/.demo ## a small shop, 400 shoppers, and the report about them
+	$(call say,demo)
+	$(VENV)/bin/lastclick demo
+
+test: $(VENV)/.dev $(CORE)/.core check docs tests-core tests ## everything that must hold: checks, docs, tests with no extras and with all
+
+test-long: $(VENV)/.dev ## the long proofs: kill, fork, full disk, many processes
+	$(call say,long proofs)
+	$(VENV)/bin/python -m pytest -q -m long
+
+# ---- finer ones
+
+setup: $(VENV)/.dev ## .venv with everything for working on lastclick
+setup-bench: $(VENV)/.bench
+
+check: $(VENV)/.dev ## ruff, mypy, pyright, import rules
+	$(call say,ruff)
+	$(VENV)/bin/ruff check --quiet .
+	$(VENV)/bin/ruff format --quiet --check .
+	echo "== mypy"
+	$(VENV)/bin/mypy
+	echo "== pyright"
+	$(VENV)/bin/pyright tests/typing
+	echo "== import rules"
+	$(VENV)/bin/lint-imports --no-logo
+
+format: $(VENV)/.dev ## mend what ruff can mend
+	@$(VENV)/bin/ruff check --quiet --fix . || true
+	$(VENV)/bin/ruff format --quiet .
+
+tests: $(VENV)/.dev ## the tests, with all extras, and their coverage of src
+	$(call say,tests with all extras)
+	rm -f .coverage .coverage.*
+	$(VENV)/bin/python -m coverage run -m pytest -q -m "not long"
+	$(VENV)/bin/python -m coverage combine --quiet
+	$(VENV)/bin/python -m coverage report
+
+tests-core: $(CORE)/.core ## the tests, with no extras
+	$(call say,tests with no extras)
+	$(CORE)/bin/python -m pytest -q -m "not long" tests
+
+docs: $(VENV)/.dev ## the documentation, warnings as errors
+	$(call say,docs)
+	$(VENV)/bin/sphinx-build -q -W --keep-going -b html docs docs/_build/html
+	echo "docs/_build/html/index.html"
+
+bench: $(VENV)/.dev $(VENV)/.bench ## what a call, a report and an import cost, beside others
+	$(call say,benchmarks)
+	$(VENV)/bin/python -m benchmarks
+
+matrix: ## the tests on every supported Python that is on this machine
+	@.ci/matrix "$(PIP)"
+
+clean: ## remove what the other targets made
+	rm -rf .venv .venv-core .venv-3.* docs/_build .coverage .coverage.* .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+
+# ---- virtual environments: a stamp file says what is installed
+
+%/.made: $(PINS)
+	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || {
+		echo "lastclick needs Python 3.11 or newer; $(PYTHON) is not. Name another one: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
+	echo "== setting up $*"
+	"$(PYTHON)" -m venv $* || {
+		echo "$(PYTHON) cannot make a virtual environment; install its venv module (python3-venv on Debian)." >&2; exit 1; }
+	$*/bin/python -m pip install -qq --disable-pip-version-check --upgrade --constraint constraints.txt pip
+	touch $@
+
+$(VENV)/.demo: $(VENV)/.made
+	@echo "== installing what the demo needs"
+	$(VENV)/$(PIP) --editable ".[cli]" --group demo
+	touch $@
+
+$(VENV)/.dev: $(VENV)/.made
+	@echo "== installing what the tests, checks and docs need"
+	$(VENV)/$(PIP) --editable ".[cli]" --group dev
+	touch $@ $(VENV)/.demo
+
+$(VENV)/.bench: $(VENV)/.made
+	@echo "== installing what the benchmarks compare with"
+	$(VENV)/$(PIP) --group bench
+	touch $@
+
+$(CORE)/.core: $(CORE)/.made
+	@echo "== installing lastclick without extras"
+	$(CORE)/$(PIP) --editable . --group core
+	touch $@
+
+.PRECIOUS: %/.made
