@@ -41,10 +41,10 @@ check: $(VENV)/.dev ## ruff, mypy, pyright, import rules
 	$(VENV)/bin/ruff format --quiet --check .
 	echo "== mypy"
 	$(VENV)/bin/mypy
-	echo "== pyright"
-	$(VENV)/bin/pyright tests/typing
+	echo "== pyright" # it comes whole from PyPI; the variable keeps it from asking for news
+	PYRIGHT_PYTHON_IGNORE_WARNINGS=1 $(VENV)/bin/pyright
 	echo "== import rules"
-	$(VENV)/bin/lint-imports --no-logo
+	$(VENV)/bin/python -m pytest -q tests/test_layers.py
 
 format: $(VENV)/.dev ## mend what ruff can mend
 	@$(VENV)/bin/ruff check --quiet --fix . || true

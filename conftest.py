@@ -1,0 +1,91 @@
+"""Runs every code block of the README, the docs and the docstrings as a test.
+
+In documents, `python` blocks run (those with `>>>` are compared with what they show), the lines
+after `$` in `console` blocks run in bash (what they show is compared, `...` stands for anything),
+`json` and `toml` blocks are parsed. A document shares its names from block to block, and its
+blocks run in one empty folder. Docstrings start with the names of their module.
+"""
+
+import contextlib
+import importlib
+import json
+import os
+import re
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from doctest import ELLIPSIS, OutputChecker
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent
+
+
+@pytest.fixture(scope="module")
+def empty_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The folder that the examples of one document run in."""
+    folder = tmp_path_factory.mktemp("example")
+    with contextlib.chdir(folder):
+        yield folder
+
+
+def run_console(commands: str) -> str | None:
+    """Run the lines after `$ ` and say how what happens differs from what is shown."""
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    environment = {**os.environ, "PATH": path, "COLUMNS": "120", "TERM": "dumb"}
+    for part in re.split(r"^\$ ", commands, flags=re.MULTILINE)[1:]:
+        lines = re.split(r"(?<!\\)\n", part, maxsplit=1)
+        command, shown = lines[0], "".join(lines[1:])
+        done = subprocess.run(
+            ["bash", "-euo", "pipefail", "-c", command],
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        same = OutputChecker().check_output(shown, done.stdout, ELLIPSIS) or not shown.strip()
+        if done.returncode or not same:
+            return f"$ {command}\n{done.stdout}\nexit code {done.returncode}, shown was\n{shown}"
+    return None
+
+
+try:
+    from sybil import Sybil
+    from sybil.document import PythonDocStringDocument
+    from sybil.parsers import myst, rest
+except ImportError:  # the environment without extras runs only tests/
+    collect_ignore_glob = ["src/*", "docs/*", "README.md"]
+else:
+
+    class ModuleDocstrings(PythonDocStringDocument):
+        """The docstrings of one module, whose examples know the module's own names."""
+
+        @classmethod
+        def parse(cls, path, *parsers, encoding="utf-8"):
+            document = super().parse(path, *parsers, encoding=encoding)
+            parts = Path(path).relative_to(ROOT / "src").with_suffix("").parts
+            module = importlib.import_module(".".join(parts).removesuffix(".__init__"))
+            document.namespace.update(vars(module))
+            return document
+
+    docstrings = Sybil(
+        parsers=[rest.DocTestParser(ELLIPSIS), rest.PythonCodeBlockParser(), rest.SkipParser()],
+        patterns=["src/lastclick/*.py", "src/lastclick/*/*.py"],
+        document_types={".py": ModuleDocstrings},
+        fixtures=["empty_folder"],
+    )
+    documents = Sybil(
+        parsers=[
+            myst.PythonCodeBlockParser(doctest_optionflags=ELLIPSIS),
+            myst.CodeBlockParser("console", lambda example: run_console(example.parsed)),
+            myst.CodeBlockParser("json", lambda example: json.loads(example.parsed) and None),
+            myst.CodeBlockParser("toml", lambda example: tomllib.loads(example.parsed) and None),
+            myst.SkipParser(),
+        ],
+        patterns=["README.md", "docs/*.md", "docs/*/*.md"],
+        fixtures=["empty_folder"],
+    )
+    pytest_collect_file = (docstrings + documents).pytest()

@@ -1,0 +1,25 @@
+"""What all tests share: the Hypothesis profiles and the data that lies beside the checkout."""
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+ROOT = Path(__file__).parent.parent
+
+# No deadlines: a slow machine is no bug. In CI the examples are the same on every run.
+settings.register_profile("local", deadline=None)
+settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)
+settings.load_profile("ci" if os.environ.get("CI") else "local")
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder of reference data beside the checkout, or the one LASTCLICK_SHARED names."""
+    folder = Path(os.environ.get("LASTCLICK_SHARED") or ROOT.parent / "shared")
+    if not folder.is_dir():
+        pytest.skip(
+            f"no reference data: neither {folder.name}/ beside this checkout nor LASTCLICK_SHARED"
+        )
+    return folder
