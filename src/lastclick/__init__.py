@@ -1,0 +1,11 @@
+"""Measure what your checkout loses, step by step, and prove what you win back.
+
+A backend calls a `Funnel` at each step of its checkout; events go to sinks; `measure` turns them
+into abandonment, drop-off by step, lost and recovered revenue.
+"""
+
+from lastclick._funnel import Checkout, Funnel
+from lastclick._money import Money
+from lastclick.events import Step
+
+__all__ = ["Checkout", "Funnel", "Money", "Step"]

@@ -1,0 +1,154 @@
+"""What can go wrong, and what is done about it.
+
+    LastclickError
+    +-- ConfigError      (ValueError)   a Funnel, a sink or a report was asked for with wrong settings
+    +-- EventError       (ValueError)   an event, or a part of one, could not be used
+    |   +-- UnknownStepError            a step that the funnel does not have; the event is still written
+    +-- LogError         (ValueError)   a log or a table could not be read
+    +-- DeliveryError    (OSError)      a sink could not keep an event
+
+Setting up may raise. A call during a checkout raises nothing: its error goes to the funnel's
+``on_error``, which is `log_errors` unless you say otherwise.
+"""
+
+import logging
+import time
+from pathlib import Path
+from typing import NoReturn
+
+__all__ = [
+    "ConfigError",
+    "DeliveryError",
+    "EventError",
+    "LastclickError",
+    "LogError",
+    "UnknownStepError",
+    "log_errors",
+    "raise_errors",
+]
+
+_logger = logging.getLogger("lastclick")
+
+#: One log line for each kind of error in this many seconds.
+LOG_EVERY_S = 60.0
+
+
+class LastclickError(Exception):
+    """The root of every error that this library raises.
+
+    Example:
+        >>> from lastclick import Money
+        >>> try:
+        ...     Money(59.9, "EUR")
+        ... except LastclickError as error:
+        ...     print(type(error).__name__)
+        EventError
+
+    .. versionadded:: 0.1.0
+    """
+
+    #: A short code under which the error is counted, the same for every error of its kind.
+    reason: str = "error"
+
+
+class ConfigError(LastclickError, ValueError):
+    """A `Funnel`, a sink or a report was asked for with wrong settings. Raised at once.
+
+    .. versionadded:: 0.1.0
+    """
+
+    reason = "config"
+
+
+class EventError(LastclickError, ValueError):
+    """An event, or a part of one, could not be used.
+
+    Attributes:
+        reason: The code under which it is counted in ``funnel.stats``, such as ``"float_amount"``.
+
+    .. versionadded:: 0.1.0
+    """
+
+    def __init__(self, message: str, reason: str = "invalid") -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+class UnknownStepError(EventError):
+    """A step that the funnel does not have. The event is still written.
+
+    .. versionadded:: 0.1.0
+    """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, "unknown_step")
+
+
+class LogError(LastclickError, ValueError):
+    """A log or a table could not be read.
+
+    Attributes:
+        path: The file or directory.
+        line: The line number, from 1, or None where it is not about a line.
+
+    .. versionadded:: 0.1.0
+    """
+
+    reason = "log"
+
+    def __init__(self, message: str, path: Path | str | None = None, line: int | None = None):
+        super().__init__(message)
+        self.path = path
+        self.line = line
+
+
+class DeliveryError(LastclickError, OSError):
+    """A sink could not keep an event.
+
+    Attributes:
+        reason: The code under which the sink counts the loss, such as ``"disk_full"``.
+
+    .. versionadded:: 0.1.0
+    """
+
+    def __init__(self, message: str, reason: str = "undelivered") -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+_logged: dict[str, tuple[float, int]] = {}
+
+
+def log_errors(error: LastclickError, /) -> None:
+    """Log the error, at most one line a minute for each kind; the default ``on_error``.
+
+    The line says how many of the kind were passed over since the one before.
+
+    Example:
+        >>> log_errors(EventError("checkout_id is empty", "no_checkout_id"))
+
+    .. versionadded:: 0.1.0
+    """
+    now = time.monotonic()
+    kind = f"{type(error).__name__} {error.reason}"
+    last, passed = _logged.get(kind, (None, 0))
+    if last is not None and now - last < LOG_EVERY_S:
+        _logged[kind] = (last, passed + 1)
+        return
+    _logged[kind] = (now, 0)
+    more = f" ({passed} more of this kind since the last such line)" if passed else ""
+    _logger.warning("%s: %s%s", type(error).__name__, error, more)
+
+
+def raise_errors(error: LastclickError, /) -> NoReturn:
+    """Raise the error; the ``on_error`` for tests.
+
+    Example:
+        >>> raise_errors(EventError("checkout_id is empty", "no_checkout_id"))
+        Traceback (most recent call last):
+        ...
+        lastclick.errors.EventError: checkout_id is empty
+
+    .. versionadded:: 0.1.0
+    """
+    raise error

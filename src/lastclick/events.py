@@ -1,0 +1,675 @@
+"""The events: one class for each fact, and the line that each is written as.
+
+The two halves of the library meet here and nowhere else: the write half makes events, the read
+half reads their lines.
+"""
+
+import operator
+import os
+import random
+import time
+from collections.abc import Callable, Mapping
+from datetime import UTC, date, datetime, timedelta
+from enum import Enum
+from functools import cached_property
+from typing import Annotated, Any, ClassVar, Generic, Literal, NoReturn, Self, get_args
+from uuid import UUID
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    ValidationError,
+)
+from pydantic_core import CoreSchema, core_schema, to_json
+from typing_extensions import TypeVar, override
+
+from lastclick._money import Money, plain_error
+from lastclick.errors import EventError
+
+__all__ = [
+    "Attributes",
+    "Event",
+    "EventsLost",
+    "FunnelDeclared",
+    "HoldoutAssigned",
+    "OrderCompleted",
+    "OrderRefunded",
+    "ReminderClicked",
+    "ReminderSent",
+    "ShopperEvent",
+    "Step",
+    "StepEntered",
+    "StepFailed",
+    "json_schema",
+    "new_id",
+    "parse_line",
+    "utc",
+]
+
+MAX_ID_LENGTH = 256
+MAX_ATTRIBUTES = 64
+MAX_LINE_BYTES = 32 * 1024
+
+#: The step that stands for the purchase itself; no declared step may take this name.
+ORDER = "order"
+
+S = TypeVar("S", default=Any)
+
+
+# Ids ---------------------------------------------------------------------------------------------
+
+
+#: Seeded by the operating system once a process: ``os.urandom`` for each id would be a system
+#: call, which beside a busy thread may wait 5 ms to get the interpreter back.
+_random = random.Random()  # noqa: S311 - ids must differ, they need not be secret
+os.register_at_fork(after_in_child=_random.seed)
+
+
+def new_id() -> str:
+    """Make a UUID of version 7 (RFC 9562, section 5.7): milliseconds, then 74 random bits.
+
+    Example:
+        >>> from uuid import UUID
+        >>> UUID(new_id()).version
+        7
+
+    .. versionadded:: 0.1.0
+    """
+    now = time.time_ns() // 1_000_000
+    bits = _random.getrandbits(74)
+    return "%08x-%04x-7%03x-%04x-%012x" % (  # noqa: UP031 - half the time of an f-string here
+        now >> 16,
+        now & 0xFFFF,
+        bits >> 62,
+        0x8000 | bits >> 48 & 0x3FFF,
+        bits & 0xFFFF_FFFF_FFFF,
+    )
+
+
+def id_text(name: str, value: object) -> str:
+    """An id as it is kept: text of 1 to 256 characters.
+
+    Args:
+        name: What the id is called, for the message.
+        value: A str, an int or a UUID.
+
+    Raises:
+        EventError: It is not an id.
+    """
+    if isinstance(value, UUID) or type(value) is int:
+        value = str(value)
+    if value is None:
+        raise EventError(f"{name} is None; pass the shop's own id: a str, an int or a UUID", f"no_{name}")
+    if not isinstance(value, str):
+        msg = f"{name} is {type(value).__name__}: {value!r:.100}; pass a str, an int or a UUID"
+        raise EventError(msg, f"bad_{name}")
+    if not value.strip():
+        raise EventError(f"{name} is empty: {value!r:.100}; pass the shop's own id", f"no_{name}")
+    if len(value) > MAX_ID_LENGTH:
+        msg = f"{name} has {len(value)} characters: {value[:40]!r}...; at most {MAX_ID_LENGTH}"
+        raise EventError(msg, f"long_{name}")
+    if not encodes(value):
+        raise EventError(f"{name} is not Unicode text: {value!r:.100}", f"bad_{name}")
+    return str(value)
+
+
+# The parts of an event ---------------------------------------------------------------------------
+
+
+def utc(value: object) -> datetime:
+    """The instant as an aware datetime in UTC.
+
+    Args:
+        value: An aware datetime, or its ISO 8601 text with an offset.
+
+    Raises:
+        EventError: It is not a time, or has no zone.
+
+    Example:
+        >>> utc("2026-10-01T14:00:00+02:00").isoformat()
+        '2026-10-01T12:00:00+00:00'
+
+    .. versionadded:: 0.1.0
+    """
+    if isinstance(value, str):
+        try:
+            value = datetime.fromisoformat(value)
+        except ValueError:
+            msg = f"not a time: {value!r:.100}; write ISO 8601 such as '2026-10-01T12:00:00Z'"
+            raise EventError(msg, "bad_time") from None
+    if not isinstance(value, datetime):
+        kind = "a day without a time" if isinstance(value, date) else "not a time"
+        msg = f"{kind}: {value!r:.100}; pass an aware datetime, such as datetime.now(UTC)"
+        raise EventError(msg, "bad_time")
+    if value.utcoffset() is None:
+        msg = (
+            f"a time without a zone: {value.isoformat()}; pass an aware datetime, such as "
+            f"datetime.now(UTC) or value.replace(tzinfo=ZoneInfo('Europe/Paris'))"
+        )
+        raise EventError(msg, "naive_time")
+    try:
+        value = value.astimezone(UTC)
+    except OverflowError:
+        raise EventError(f"not a time: {value!r}; it leaves the calendar", "bad_time") from None
+    if type(value) is datetime:
+        return value
+    return datetime(  # a subclass (pandas, freezegun) may carry and print more than a datetime
+        value.year,
+        value.month,
+        value.day,
+        value.hour,
+        value.minute,
+        value.second,
+        value.microsecond,
+        UTC,
+    )
+
+
+def _instant(value: object) -> datetime:
+    if type(value) is datetime and value.tzinfo is UTC:
+        return value
+    return utc(value)
+
+
+class Attributes(dict[str, "str | int | bool | None"]):
+    """The attributes of an event: flat and read-only.
+
+    Raises:
+        EventError: A name is not text, a value is not a str, int, bool or None, or there are more
+            than 64.
+
+    Example:
+        >>> Attributes({"device": "mobile", "items": 3})["items"]
+        3
+
+    .. versionadded:: 0.1.0
+    """
+
+    def __init__(self, values: Mapping[str, object] | None = None, /) -> None:
+        if values is None:
+            return
+        if not isinstance(values, Mapping):
+            msg = f"attributes are a mapping, not {type(values).__name__}: {values!r:.100}"
+            raise EventError(msg, "bad_attributes")
+        if len(values) > MAX_ATTRIBUTES:
+            msg = f"{len(values)} attributes; an event holds at most {MAX_ATTRIBUTES}"
+            raise EventError(msg, "too_many_attributes")
+        super().__init__({name: attribute(name, value) for name, value in values.items()})
+
+    def _read_only(self, *_: object, **__: object) -> NoReturn:
+        msg = "the attributes of an event are read-only; pass attributes= when you record it"
+        raise TypeError(msg)
+
+    __setitem__ = __delitem__ = __ior__ = _read_only  # type: ignore[assignment]  # that is the point
+    clear = pop = popitem = setdefault = update = _read_only  # type: ignore[assignment]  # likewise
+
+    def __hash__(self) -> int:  # type: ignore[override]  # a dict has none, since it can change
+        return hash(frozenset(self.items()))
+
+    @override
+    def __reduce__(self) -> tuple[object, ...]:
+        return type(self), (dict(self),)
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, _: object, __: object) -> CoreSchema:
+        return core_schema.no_info_plain_validator_function(_attributes)
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, _: object, __: object) -> dict[str, Any]:
+        return {
+            "type": "object",
+            "additionalProperties": {"type": ["string", "integer", "boolean", "null"]},
+            "maxProperties": MAX_ATTRIBUTES,
+        }
+
+
+def attribute(name: object, value: object) -> str | int | bool | None:
+    """One attribute's value as it is kept: a plain str, int, bool or None.
+
+    Raises:
+        EventError: The name or the value cannot be an attribute's.
+    """
+    if not isinstance(name, str) or not 0 < len(name) <= MAX_ID_LENGTH or not encodes(name):
+        msg = f"an attribute's name is text of 1 to {MAX_ID_LENGTH} characters, not {name!r:.100}"
+        raise EventError(msg, "bad_attribute")
+    if isinstance(value, Enum):
+        value = value.value
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, int) and -(2**63) <= value < 2**63:
+        return int(value)
+    if isinstance(value, str) and encodes(value):
+        return str(value)
+    msg = (
+        f"attribute {name!r} is {type(value).__name__}: {value!r:.100}; attributes are flat: "
+        f"Unicode text, an int of 64 bits, a bool or None"
+    )
+    raise EventError(msg, "bad_attribute")
+
+
+def encodes(text: str) -> bool:
+    """Whether the text is Unicode that can be written: a lone surrogate cannot."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+NO_ATTRIBUTES = Attributes()
+
+
+def _attributes(value: object) -> Attributes:
+    return value if type(value) is Attributes else Attributes(value)  # type: ignore[arg-type]  # it checks
+
+
+def price(value: object) -> Money | None:
+    """Money from what a caller or a log line gives: Money, a pair, or a mapping of the two."""
+    if value is None:
+        return None
+    if not isinstance(value, Money):
+        if isinstance(value, tuple | list) and len(value) == 2:
+            value = Money(value[0], value[1])
+        elif isinstance(value, Mapping):
+            value = Money(value.get("amount"), value.get("currency"))  # type: ignore[arg-type]  # it checks
+        else:
+            reason = "float_amount" if isinstance(value, float) else "bad_amount"
+            msg = (
+                f"not money: {value!r:.100} ({type(value).__name__}); "
+                f'pass Money("59.90", "EUR") or the pair ("59.90", "EUR")'
+            )
+            raise EventError(msg, reason)
+    if value.amount < 0:
+        msg = f"negative money: {value!r}; a cart, an order or a refund is 0 or more"
+        raise EventError(msg, "negative_amount")
+    return value
+
+
+class _Checked:
+    """Marks a field that a function of ours checks and pydantic writes by the value's own type."""
+
+    def __init__(self, check: Callable[[object], object], json_schema: dict[str, Any]) -> None:
+        self.check = check
+        self.json_schema = json_schema
+
+    def __get_pydantic_core_schema__(self, _: object, __: object) -> CoreSchema:
+        return core_schema.no_info_plain_validator_function(self.check)
+
+    def __get_pydantic_json_schema__(self, _: object, __: object) -> dict[str, Any]:
+        return self.json_schema
+
+
+Id = Annotated[str, Field(min_length=1, max_length=MAX_ID_LENGTH)]
+Instant = Annotated[datetime, _Checked(_instant, {"type": "string", "format": "date-time"})]
+Price = Annotated[
+    Money | None,
+    _Checked(
+        price,
+        {
+            "type": "object",
+            "properties": {
+                "amount": {"type": "string", "pattern": "^[0-9]{1,12}(\\.[0-9]{1,4})?$"},
+                "currency": {"type": "string", "pattern": "^[A-Z]{3}$"},
+            },
+            "required": ["amount", "currency"],
+        },
+    ),
+]
+_Flat = Annotated[Attributes, Field(exclude_if=operator.not_)]
+
+
+# Steps -------------------------------------------------------------------------------------------
+
+Stage = Literal["awareness", "consideration", "purchase", "retention"]
+
+
+class Step(BaseModel, Generic[S]):
+    """A named stage of the checkout.
+
+    Args:
+        name: Text of 1 to 256 characters, or a member of your Enum of steps (its value is the
+            name). ``"order"`` is the purchase itself and taken.
+        optional: The step may be passed over; matters to the closed funnel only.
+        stage: Where it stands on the way of a buyer.
+        owner: Who answers for the step; shown beside what it loses.
+
+    Raises:
+        EventError: A part cannot be used.
+
+    Example:
+        >>> Step("payment", owner="payments")
+        Step('payment', owner='payments')
+
+    .. versionadded:: 0.1.0
+    """
+
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True)
+
+    name: Id
+    optional: bool = False
+    stage: Stage | None = None
+    owner: Id | None = None
+
+    def __init__(
+        self,
+        name: S,
+        *,
+        optional: bool = False,
+        stage: Stage | None = None,
+        owner: str | None = None,
+    ) -> None:
+        try:
+            super().__init__(name=step_name(name), optional=optional, stage=stage, owner=owner)
+        except ValidationError as error:
+            raise plain_error(error) from None
+
+    @override
+    def __repr__(self) -> str:
+        parts = [repr(self.name)]
+        parts += ["optional=True"] if self.optional else []
+        parts += [f"{key}={value!r}" for key in ("stage", "owner") if (value := getattr(self, key))]
+        return f"Step({', '.join(parts)})"
+
+
+def step_name(step: object) -> object:
+    """The name that a step is written under: an Enum member's value, or the text itself."""
+    return step.value if isinstance(step, Enum) else step
+
+
+def _step(value: object) -> Step:
+    if isinstance(value, Step):
+        return value
+    if isinstance(value, Mapping):
+        known = {key: value[key] for key in ("optional", "stage", "owner") if key in value}
+        return Step(value.get("name"), **known)
+    return Step(value)
+
+
+_StepField = Annotated[
+    Step,
+    _Checked(
+        _step,
+        {
+            "type": "object",
+            "properties": {
+                "name": {"type": "string", "minLength": 1, "maxLength": MAX_ID_LENGTH},
+                "optional": {"type": "boolean"},
+                "stage": {"enum": list(get_args(Stage))},
+                "owner": {"type": "string", "minLength": 1, "maxLength": MAX_ID_LENGTH},
+            },
+            "required": ["name"],
+        },
+    ),
+]
+
+
+# The facts ---------------------------------------------------------------------------------------
+
+
+class _Record(BaseModel):
+    """What every line of a log has."""
+
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, ignored_types=(cached_property,))
+
+    v: Literal[1] = 1
+    type: str
+    event_id: Id
+    funnel: Id
+    occurred_at: Instant
+
+    @cached_property
+    def line(self) -> bytes:
+        """The event as one line of a log, without its newline; serialised once."""
+        return self.__pydantic_serializer__.to_json(self, exclude_none=True)
+
+    @override
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """A copy with other values, checked as new ones are."""
+        return type(self)(**{**dict(self), **(update or {})})
+
+
+class _Fact(_Record):
+    """What the shop records about one attempt."""
+
+    checkout_id: Id
+    customer_id: Id | None = None
+    attributes: _Flat = NO_ATTRIBUTES
+
+
+class StepEntered(_Fact):
+    """A shopper saw a step.
+
+    Example:
+        >>> event = StepEntered(
+        ...     event_id="e-1", funnel="checkout", checkout_id="c-1", step="cart",
+        ...     occurred_at="2026-10-01T12:00:00Z", value=Money("59.90", "EUR"),
+        ... )
+        >>> parse_line(event.line) == event
+        True
+
+    .. versionadded:: 0.1.0
+    """
+
+    type: Literal["step_entered"] = "step_entered"
+    step: Id
+    value: Price = None
+
+
+class StepFailed(_Fact):
+    """A step went wrong for a shopper: a declined card, an invalid address.
+
+    .. versionadded:: 0.1.0
+    """
+
+    type: Literal["step_failed"] = "step_failed"
+    step: Id
+    reason: Id
+    value: Price = None
+
+
+class OrderCompleted(_Fact):
+    """An order was placed: the purchase.
+
+    .. versionadded:: 0.1.0
+    """
+
+    type: Literal["order_completed"] = "order_completed"
+    order_id: Id
+    total: Price = None
+
+
+class OrderRefunded(_Record):
+    """Money went back; joined to its order when read.
+
+    .. versionadded:: 0.1.0
+    """
+
+    type: Literal["order_refunded"] = "order_refunded"
+    checkout_id: Id | None = None
+    customer_id: Id | None = None
+    attributes: _Flat = NO_ATTRIBUTES
+    order_id: Id
+    refund_id: Id | None = None
+    amount: Price = None
+
+
+class HoldoutAssigned(_Fact):
+    """A shopper was drawn into an arm of an experiment on reminders, messaged or not.
+
+    .. versionadded:: 0.1.0
+    """
+
+    type: Literal["holdout_assigned"] = "holdout_assigned"
+    arm: Literal["treated", "holdout"]
+    campaign: Id | None = None
+
+
+class ReminderSent(_Fact):
+    """A message went out to win an attempt back.
+
+    .. versionadded:: 0.1.0
+    """
+
+    type: Literal["reminder_sent"] = "reminder_sent"
+    channel: Id
+    campaign: Id | None = None
+
+
+class ReminderClicked(_Fact):
+    """A shopper came back through a reminder's link.
+
+    .. versionadded:: 0.1.0
+    """
+
+    type: Literal["reminder_clicked"] = "reminder_clicked"
+    channel: Id
+    campaign: Id | None = None
+
+
+class FunnelDeclared(_Record):
+    """What a funnel is: its steps and limits, as of its construction.
+
+    .. versionadded:: 0.1.0
+    """
+
+    type: Literal["funnel_declared"] = "funnel_declared"
+    steps: tuple[_StepField, ...]
+    abandon_after: timedelta
+    recover_within: timedelta
+
+
+class EventsLost(_Record):
+    """How many events were not kept, why, and from when to when.
+
+    ``kept`` is true where the events are in the log and only a flawed part of each was left out.
+
+    .. versionadded:: 0.1.0
+    """
+
+    type: Literal["events_lost"] = "events_lost"
+    source: Literal["funnel", "sink"]
+    reason: Id
+    count: Annotated[int, Field(ge=1)]
+    since: Instant
+    until: Instant
+    kept: Annotated[bool, Field(default=False, exclude_if=operator.not_)]
+
+
+#: What the shop records; the other two types are the library's own.
+ShopperEvent = (
+    StepEntered
+    | StepFailed
+    | OrderCompleted
+    | OrderRefunded
+    | HoldoutAssigned
+    | ReminderSent
+    | ReminderClicked
+)
+Event = ShopperEvent | FunnelDeclared | EventsLost
+
+_EVENT: TypeAdapter[Event] = TypeAdapter(
+    Annotated[Event, Field(discriminator="type")], config=ConfigDict(defer_build=True)
+)
+
+
+_KINDS: tuple[type[_Record], ...] = (*get_args(ShopperEvent), FunnelDeclared, EventsLost)
+
+#: By class: the head of its lines, what it holds where nothing was given, and its fields' names.
+_SHAPES = {
+    kind: (
+        b'{"v":1,"type":"%b","event_id":' % kind.model_fields["type"].default.encode(),
+        {name: field.default for name, field in kind.model_fields.items()},
+        set(kind.model_fields),
+    )
+    for kind in _KINDS
+}
+_set = object.__setattr__
+
+E = TypeVar("E", bound=_Record)
+
+
+class Bound:
+    """What a handle knows before the call: who the event is about, as fields and as JSON.
+
+    Args:
+        funnel: The funnel's name, and what else is known: ``checkout_id``, ``customer_id``,
+            ``attributes``; each one checked, those that are not known left out.
+    """
+
+    __slots__ = ("fields", "funnel", "text")
+
+    def __init__(self, funnel: str, **known: object) -> None:
+        self.fields = {"funnel": funnel, **known}
+        self.funnel = to_json(funnel)
+        self.text = to_json(known)[1:-1] + b"," if known else b""
+
+
+def trusted(
+    kind: type[E], bound: Bound, event_id: str, occurred_at: datetime, own: dict[str, Any]
+) -> E:
+    """An event of values that were checked one by one, with its line, at a third of the cost.
+
+    Args:
+        kind: The class of the event.
+        bound: What the handle knew before the call.
+        event_id: Its id.
+        occurred_at: Its instant, in UTC.
+        own: What only this kind of event has, in the order of its class, without what was not
+            given.
+    """
+    head, defaults, names = _SHAPES[kind]
+    line = b'%b%b,"funnel":%b,"occurred_at":%b,%b%b' % (
+        head,
+        to_json(event_id),
+        bound.funnel,
+        to_json(occurred_at),
+        bound.text,
+        to_json(own)[1:],
+    )
+    event = kind.__new__(kind)
+    values = {**defaults, **bound.fields, **own}
+    values["event_id"] = event_id
+    values["occurred_at"] = occurred_at
+    values["line"] = line
+    _set(event, "__dict__", values)
+    _set(event, "__pydantic_fields_set__", names)
+    _set(event, "__pydantic_extra__", None)
+    _set(event, "__pydantic_private__", None)
+    return event
+
+
+def parse_line(line: bytes | str, /) -> Event:
+    """Read one line of a log; the inverse of ``event.line``.
+
+    Args:
+        line: One JSON object, with or without its newline.
+
+    Raises:
+        EventError: The line is not an event; the message names the field and the value.
+
+    Example:
+        >>> parse_line(b'{"v": 1, "type": "survey_answered"}')
+        Traceback (most recent call last):
+        ...
+        lastclick.errors.EventError: ...
+
+    .. versionadded:: 0.1.0
+    """
+    try:
+        return _EVENT.validate_json(line)
+    except ValidationError as error:
+        raise plain_error(error) from None
+
+
+def json_schema() -> dict[str, Any]:
+    """The JSON Schema (draft 2020-12) of one line of a log.
+
+    Example:
+        >>> json_schema()["discriminator"]["propertyName"]
+        'type'
+
+    .. versionadded:: 0.1.0
+    """
+    return _EVENT.json_schema(mode="serialization")
