@@ -1,0 +1,7 @@
+"""Where events go: the `Sink` protocol and the sinks that need nothing but the standard library."""
+
+from lastclick.sinks._file import FileSink
+from lastclick.sinks._memory import MemorySink
+from lastclick.sinks._sink import Sink, SinkStats
+
+__all__ = ["FileSink", "MemorySink", "Sink", "SinkStats"]

@@ -1,0 +1,154 @@
+"""What a sink could not keep: counted, and written to the log once it works again."""
+
+import operator
+import sys
+from collections import deque
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+from itertools import repeat
+from typing import Literal
+
+from attrs import field, frozen
+
+from lastclick.events import Event, EventsLost, new_id
+from lastclick.sinks._sink import RECORDS
+
+#: So many losses may wait one by one before they are added up by funnel and reason.
+_ADD_UP_AT = 256
+
+
+class Tally:
+    """A count that threads, signal handlers and finalizers may add to, exact and without a lock.
+
+    ``self.n += 1`` may lose a step between two threads. Here a step is one call into C: it takes
+    one item out of a finite `repeat`, which can tell how many are left without taking one.
+    """
+
+    __slots__ = ("_left", "add")
+
+    def __init__(self) -> None:
+        self._left = repeat(None, sys.maxsize)
+        self.add: Callable[[], None] = self._left.__next__
+
+    @property
+    def total(self) -> int:
+        """How often `add` was called."""
+        return sys.maxsize - operator.length_hint(self._left)
+
+
+@frozen
+class _Loss:
+    """Losses of one funnel for one reason."""
+
+    funnel: str
+    source: Literal["funnel", "sink"]
+    reason: str
+    kept: bool
+    count: int = field(eq=False)
+    since: datetime = field(eq=False)
+    until: datetime = field(eq=False)
+
+    def __add__(self, other: "_Loss") -> "_Loss":
+        return _Loss(
+            self.funnel,
+            self.source,
+            self.reason,
+            self.kept,
+            self.count + other.count,
+            min(self.since, other.since),
+            max(self.until, other.until),
+        )
+
+    def record(self) -> EventsLost:
+        return EventsLost(
+            event_id=new_id(),
+            funnel=self.funnel,
+            occurred_at=datetime.now(UTC),
+            source=self.source,
+            reason=self.reason,
+            count=self.count,
+            since=self.since,
+            until=self.until,
+            kept=self.kept,
+        )
+
+
+class Losses:
+    """The losses of one sink: totals for its stats, and records that the log is still owed.
+
+    It holds no lock, so that it can be called from a signal handler or a finalizer at any point:
+    every change is one append to, or one pop from, a deque. Whoever pops a loss owns it, and
+    either writes it or appends it again.
+    """
+
+    def __init__(self) -> None:
+        self._lost: dict[str, Tally] = {}
+        self._owed: deque[_Loss] = deque()
+
+    @property
+    def lost(self) -> dict[str, int]:
+        """Shopper events lost so far, by reason."""
+        return {reason: tally.total for reason, tally in self._lost.copy().items()}
+
+    @property
+    def owed(self) -> int:
+        """How many records the log is owed: one for each funnel and reason."""
+        return len(_added_up(self._owed.copy()))
+
+    def __bool__(self) -> bool:
+        return bool(self._owed)
+
+    def count(self, event: Event, reason: str) -> None:
+        """Count one lost event in the totals. The library's own records are no losses."""
+        if event.type not in RECORDS:
+            self._lost.setdefault(reason, Tally()).add()
+
+    def owe(self, event: Event, reason: str) -> None:
+        """Owe the log the fact that this event was lost, or this very record of other losses."""
+        if isinstance(event, EventsLost):
+            loss = _Loss(
+                event.funnel,
+                event.source,
+                event.reason,
+                event.kept,
+                event.count,
+                event.since,
+                event.until,
+            )
+        else:
+            at = event.occurred_at
+            loss = _Loss(event.funnel, "sink", reason, False, 1, at, at)
+        self._owed.append(loss)
+        if len(self._owed) > _ADD_UP_AT:
+            self._owed.extend(self._take())
+
+    def write(self, append: Callable[[bytes], None]) -> None:
+        """Write all records that are owed.
+
+        Args:
+            append: Writes one line; what it raises ends the writing, the rest stays owed.
+        """
+        rest = self._take()
+        try:
+            while rest:
+                append(rest[-1].record().line + b"\n")
+                rest.pop()
+        finally:
+            self._owed.extend(rest)
+
+    def _take(self) -> list[_Loss]:
+        # Only as many as there are now: others may go on appending while we pop.
+        taken = []
+        for _ in range(len(self._owed)):
+            try:
+                taken.append(self._owed.popleft())
+            except IndexError:  # another thread was faster
+                break
+        return _added_up(taken)
+
+
+def _added_up(losses: Iterable[_Loss]) -> list[_Loss]:
+    sums: dict[_Loss, _Loss] = {}
+    for loss in losses:
+        sums[loss] = sums[loss] + loss if loss in sums else loss
+    return list(sums.values())

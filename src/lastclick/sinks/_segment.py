@@ -1,0 +1,163 @@
+"""One segment file of a log: made, appended to, closed when its last writer lets go of it."""
+
+import errno
+import os
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import BinaryIO
+
+#: The log may hold customer ids: others than the owner and the group do not read it.
+_MODE = 0o640
+
+#: What every line begins with. JSON escapes quotes within text, so where it stands anywhere but at
+#: the start of a line, a torn line comes before it.
+_LINE_START = b'{"v":1,'
+
+#: How far from its end a segment is looked through for torn lines: more than all lines that could
+#: be on their way when the first write fell short.
+_TAIL_BYTES = 1024 * 1024
+
+
+class Segment:
+    """An open segment file. Its writers hold no lock; each append is one write of a whole line.
+
+    It is closed when nobody refers to it any more, so a writer that took it just before the sink
+    went on to the next one still has an open file.
+
+    Args:
+        directory: Where the file goes; made anew if it went away.
+        declared: The declaration lines by funnel; they are the head of the file.
+        ends_at: When the sink should go on to the next one, by the sink's clock.
+        power: Every append waits for the disk.
+
+    Raises:
+        OSError: The file could not be made, or its head not be written; then there is no file.
+    """
+
+    __slots__ = ("check_at", "declared", "ends_at", "fd", "path", "pid", "power", "size", "spoilt")
+
+    def __init__(
+        self, directory: Path, declared: dict[str, bytes], ends_at: float, *, power: bool
+    ) -> None:
+        self.fd = -1
+        self.pid = os.getpid()
+        self.power = power
+        self.size = 0
+        #: A write fell short or may not be on the disk: write no more lines here.
+        self.spoilt = False
+        self.declared = declared
+        self.ends_at = ends_at
+        #: When the sink should look at the segment again before it writes.
+        self.check_at = ends_at
+        self.path, self.fd = _create(directory, power=power)
+        try:
+            if declared:
+                self.append(b"".join(line for line in declared.values()))
+            if power:
+                sync_directory(directory)
+        except OSError:
+            self.discard()
+            raise
+
+    def append(self, line: bytes) -> None:
+        """Append a line and its newline in one write.
+
+        Raises:
+            OSError: It is not in the log, or with `power` perhaps not on the disk.
+        """
+        written = os.write(self.fd, line)
+        if written != len(line):
+            # What stands there is no line. It cannot be cut off here: another thread's line may
+            # already follow it. See _mend.
+            self.spoilt = True
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        if self.power:
+            try:
+                os.fsync(self.fd)
+            except OSError:
+                # The kernel may have dropped the pages; a second fsync would say all is well.
+                self.spoilt = True
+                raise
+        # Two threads may lose a step here; then the segment grows by a line more than it should.
+        self.size += written
+
+    def is_deleted(self) -> bool:
+        """Whether the file was deleted by somebody, so that what is appended goes nowhere."""
+        return os.fstat(self.fd).st_nlink == 0
+
+    def discard(self) -> None:
+        """Close the file and delete it; for one that no event was written to."""
+        self.close()
+        with suppress(OSError):
+            self.path.unlink()
+
+    # The defaults are there because a finalizer may run when modules are already taken down.
+    def close(self, close: Callable[[int], None] = os.close) -> None:
+        """Close the file; nobody may be writing to it."""
+        fd, self.fd = self.fd, -1
+        if fd >= 0:
+            close(fd)
+
+    def __del__(self, getpid: Callable[[], int] = os.getpid) -> None:
+        if self.fd >= 0:
+            if self.spoilt and self.pid == getpid():
+                self._mend()
+            self.close()
+
+    def _mend(self) -> None:
+        """Take torn lines out, now that nobody writes here any more.
+
+        A write that fell short leaves the beginning of a line. Mostly it is the end of the file
+        and is cut off. But another thread may have appended a whole line to it before it knew;
+        then the torn part becomes spaces and a newline, so that the whole line stands by itself.
+        A killed process leaves this undone; readers meet a torn line calmly.
+        """
+        with suppress(OSError), self.path.open("r+b") as file:
+            mend(file)
+
+
+def mend(file: BinaryIO) -> None:
+    """Take the torn lines out of the end of a segment; its whole lines stay where they are."""
+    offset = max(0, file.seek(0, os.SEEK_END) - _TAIL_BYTES)
+    file.seek(offset)
+    tail = file.read()
+    end = tail.rfind(b"\n") + 1
+    at = tail.find(_LINE_START, 1)
+    while at >= 0:
+        if tail[at - 1 : at] != b"\n":
+            start = tail.rfind(b"\n", 0, at) + 1
+            file.seek(offset + start)
+            file.write(b" " * (at - start - 1) + b"\n")
+        at = tail.find(_LINE_START, at + 1)
+    if end or not offset:
+        file.truncate(offset + end)
+
+
+def _create(directory: Path, *, power: bool) -> tuple[Path, int]:
+    if not directory.is_dir():
+        make_directory(directory, power=power)
+    # Names sort by time; what follows the time keeps apart processes, sinks and clocks set back.
+    name = f"{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}-{os.getpid()}-{os.urandom(4).hex()}.jsonl"
+    path = directory / name
+    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+    return path, os.open(path, flags, _MODE)
+
+
+def make_directory(directory: Path, *, power: bool) -> None:
+    """Make the directory and its parents, with `power` so that they survive a loss of power."""
+    made = [path for path in (directory, *directory.parents) if not path.exists()]
+    directory.mkdir(parents=True, exist_ok=True)
+    if power:
+        for path in made:
+            sync_directory(path.parent)
+
+
+def sync_directory(directory: Path) -> None:
+    """Wait until the names in the directory are on the disk."""
+    fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
