@@ -1,0 +1,66 @@
+"""Run one measurement in a process of its own, so that none warms up or bloats the next."""
+
+import json
+import os
+import platform
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+
+def timed(work: Callable[[], Any]) -> tuple[dict[str, float], Any]:
+    """Run `work` in this process; return its seconds and the peak of memory, and its result."""
+    cpu, wall = time.process_time(), time.perf_counter()
+    result = work()
+    wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+    return {"wall": wall, "cpu": cpu, "peak_mib": peak_mib()}, result
+
+
+def run(module: str, *arguments: str) -> Any:
+    """Run `python -m module arguments` and return the JSON that it prints last."""
+    command = [sys.executable, "-m", module, *arguments]
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def peak_mib() -> float:
+    """Return the most memory this process has held, in MiB.
+
+    `getrusage` would do, but on Linux a child's figure begins with its parent's, which at the
+    moment of starting it may be larger; the kernel's own mark for this program is exact.
+    """
+    status = Path("/proc/self/status")
+    if status.exists():
+        for line in status.read_text(encoding="ascii").splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) / 1024
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / 1024**2 if sys.platform == "darwin" else peak / 1024
+
+
+def machine() -> str:
+    """Return one line about this machine: without it, no figure means anything."""
+    cpu = platform.processor() or platform.machine()
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        models = [
+            line.partition(":")[2].strip()
+            for line in info.read_text(encoding="utf-8").splitlines()
+            if line.startswith("model name")
+        ]
+        cpu = models[0] if models else cpu
+    load = ", ".join(f"{mean:.1f}" for mean in os.getloadavg())
+    return (
+        f"{os.cpu_count()} x {cpu}; {platform.system()}, "
+        f"{platform.python_implementation()} {platform.python_version()}; load {load}"
+    )
+
+
+def table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+    """Return a Markdown table: the first column to the left, the others to the right."""
+    lines = [head, ("---", *("--:",) * (len(head) - 1)), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
