@@ -65,7 +65,7 @@ def units(money: dict[str, str]) -> int:
 def amount(whole_units: int) -> str:
     """The text of an amount: two decimals, or four where they are needed."""
     text = f"{Decimal(whole_units) / 10_000:.4f}"
-    return text[:-2] if text.endswith("00") else text
+    return text.removesuffix("00")
 
 
 def ratio(value: Fraction) -> str:
@@ -262,13 +262,16 @@ def leave_out(shopper: list[Line], exclude: dict[str, Any]) -> tuple[list[Line],
     # A refund of an order that left with its attempt leaves with it.
     kept = {e["order_id"] for e in stays if e["type"] == "order_completed"}
     orders -= kept
-    stays = [
-        e for e in stays if e["type"] != "order_refunded" or e["order_id"] not in orders
-    ]
+    stays = [e for e in stays if e["type"] != "order_refunded" or e["order_id"] not in orders]
     first = [
         min(
-            (e for e in shopper if e["type"] == "order_completed" and e["order_id"] == order
-             and e["checkout_id"] in gone),
+            (
+                e
+                for e in shopper
+                if e["type"] == "order_completed"
+                and e["order_id"] == order
+                and e["checkout_id"] in gone
+            ),
             key=order_key,
         )
         for order in orders
@@ -287,7 +290,7 @@ def money_key(money: dict[str, str] | None) -> tuple[int, str]:
 
 
 def order_key(e: Line) -> tuple[Any, ...]:
-    """'Its earliest event (ties by checkout id, event id, amount, currency).'"""
+    """The pick of an order: 'its earliest event (ties by checkout id, event id, amount, ...)'."""
     return (e["t"], e["checkout_id"], e["event_id"], *money_key(e.get("total")))
 
 
@@ -382,8 +385,7 @@ def fold(
 
     def reminded(kind: str) -> bool:
         return any(
-            e["type"] == kind and first < e["t"] <= order and order - e["t"] <= back
-            for e in events
+            e["type"] == kind and first < e["t"] <= order and order - e["t"] <= back for e in events
         )
 
     if order is None:
@@ -408,7 +410,11 @@ def fold(
     latest = max(
         valued,
         key=lambda e: (
-            e["t"], position[e["step"]], e["type"], e["event_id"], *money_key(e["value"])
+            e["t"],
+            position[e["step"]],
+            e["type"],
+            e["event_id"],
+            *money_key(e["value"]),
         ),
         default=None,
     )
@@ -500,13 +506,10 @@ def facts(
         "activity_after_order": sum(
             j["order"] is not None and j["last"] > j["order"] for j in counted
         ),
-        "further_orders": sum(
-            max(0, len({e["order_id"] for e in j["paid"]}) - 1) for j in counted
-        ),
+        "further_orders": sum(max(0, len({e["order_id"] for e in j["paid"]}) - 1) for j in counted),
         "two_currencies": sum(len(currencies(j)) > 1 for j in counted),
         "several_customers": sum(
-            len({e["customer_id"] for e in j["events"] if "customer_id" in e}) > 1
-            for j in singles
+            len({e["customer_id"] for e in j["events"] if "customer_id" in e}) > 1 for j in singles
         ),
         "orders_in_several_attempts": sum(len(o["attempts"]) > 1 for o in orders.values()),
         "order_conflicts": sum(len(o["totals"]) > 1 for o in orders.values()),
@@ -741,8 +744,7 @@ def closed_counts(
             times = [
                 e["t"]
                 for e in journey["events"]
-                if e.get("step") == name
-                or (name == "order" and e["type"] == "order_completed")
+                if e.get("step") == name or (name == "order" and e["type"] == "order_completed")
             ]
             here = min(
                 (t for t in times if (before is None or t >= before) and (end is None or t <= end)),
