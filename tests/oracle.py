@@ -45,6 +45,14 @@ SMALL_GROUP = 30
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
+class SeveralFunnelsError(ValueError):
+    """The log has several funnels and none was chosen."""
+
+    def __init__(self, names: list[str]) -> None:
+        super().__init__(f"several funnels: {', '.join(names)}")
+        self.names = names
+
+
 def micros(text: str) -> int:
     """Integer microseconds since 1970 in UTC of an ISO 8601 text."""
     return (datetime.fromisoformat(text) - EPOCH) // timedelta(microseconds=1)
@@ -96,7 +104,7 @@ def figures(
     names = sorted({line["funnel"] for line in lines})
     if funnel is None:
         if len(names) > 1:
-            raise ValueError(f"several funnels: {', '.join(names)}")
+            raise SeveralFunnelsError(names)
         funnel = names[0]
     lines = [line for line in lines if line["funnel"] == funnel]
 
@@ -250,37 +258,19 @@ def leave_out(shopper: list[Line], exclude: dict[str, Any]) -> tuple[list[Line],
         return any(n in given and json.dumps(given[n]) in vs for n, vs in unwanted.items())
 
     gone = {e["checkout_id"] for e in shopper if e["type"] in STEP_TYPES and is_such(e)}
-    stays, alone, orders = [], set(), set()
-    for e in shopper:
-        if e["type"] != "order_refunded" and e["checkout_id"] in gone:
-            if e["type"] == "order_completed":
-                orders.add(e["order_id"])
-        elif is_such(e):
-            alone.add((e["type"], e["event_id"]))
-        else:
-            stays.append(e)
-    # A refund of an order that left with its attempt leaves with it.
+    whole = [e for e in shopper if e["type"] != "order_refunded" and e["checkout_id"] in gone]
+    alone = [e for e in shopper if e not in whole and is_such(e)]
+    stays = [e for e in shopper if e not in whole and e not in alone]
+    # Orders that only they show leave with them, and their refunds, too.
     kept = {e["order_id"] for e in stays if e["type"] == "order_completed"}
-    orders -= kept
-    stays = [e for e in stays if e["type"] != "order_refunded" or e["order_id"] not in orders]
-    first = [
-        min(
-            (
-                e
-                for e in shopper
-                if e["type"] == "order_completed"
-                and e["order_id"] == order
-                and e["checkout_id"] in gone
-            ),
-            key=order_key,
-        )
-        for order in orders
-    ]
+    left = own_orders([e for e in whole + alone if e["type"] == "order_completed"])
+    left = {order_id: order for order_id, order in left.items() if order_id not in kept}
+    stays = [e for e in stays if e["type"] != "order_refunded" or e["order_id"] not in left]
     return stays, {
         "excluded_attempts": len(gone),
-        "excluded_events": len(alone),
-        "excluded_orders": len(orders),
-        "excluded_gross": sums(e["total"] for e in first if "total" in e),
+        "excluded_events": len({(e["type"], e["event_id"]) for e in alone}),
+        "excluded_orders": len(left),
+        "excluded_gross": sums(o["total"] for o in left.values() if o["total"]),
     }
 
 
