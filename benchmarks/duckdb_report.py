@@ -55,7 +55,7 @@ def tables(log: Path) -> tuple[Tables, float]:
 
 def answer(found: Tables) -> dict[str, Any]:
     """Bring the tables into the shape in which answers are compared."""
-    outcomes = {name: 0 for name in OUTCOMES} | dict(found["outcomes"])
+    outcomes = dict.fromkeys(OUTCOMES, 0) | dict(found["outcomes"])
     started = sum(outcomes.values())
     gone = outcomes["lost"] + outcomes["recoverable"]
     ordered = started - gone - outcomes["in_flight"]
@@ -134,7 +134,9 @@ def _quality(found: Tables) -> dict[str, Any]:
     orders = found["quality_orders"][0]
     events = found["quality_events"][0]
     stepless, stepless_orders, euros, dollars = found["quality_without_step"][0]
-    refunds = {(known, currency): (n, money) for known, currency, n, money in found["quality_refunds"]}
+    refunds = {
+        (known, currency): (n, money) for known, currency, n, money in found["quality_refunds"]
+    }
     return {
         "not_first_step": attempts[0],
         "out_of_order": attempts[1] or 0,

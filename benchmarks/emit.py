@@ -36,9 +36,9 @@ Call = Callable[[], object]
 
 def subjects(directory: Path) -> dict[str, Call]:
     """Return all calls by name, each with sinks of its own; the floor first."""
-    from lastclick import Checkout, Funnel, Money  # noqa: PLC0415 - only the child loads it
-    from lastclick.errors import raise_errors  # noqa: PLC0415
-    from lastclick.sinks import FileSink, MemorySink  # noqa: PLC0415
+    from lastclick import Checkout, Funnel, Money
+    from lastclick.errors import raise_errors
+    from lastclick.sinks import FileSink, MemorySink
 
     def handle(sink: Any) -> Checkout[Any]:
         # A benchmark must not time rejected events, so whatever is wrong is raised.

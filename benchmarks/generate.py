@@ -8,8 +8,8 @@ occurrence, and the log ends with the line asked for, so the last attempts are s
 real log. In it are: repeated steps, back buttons, redelivered lines, late arrivals, equal times,
 clocks that disagree, declined payments, abandonments with and without a return, reminders and
 clicks (some by mail scanners), refunds (also repeated, in another currency, without an order),
-second orders, orders shown by two attempts, orders without a step or a total, customers with several
-attempts, unknown steps and types, bots, and a few losses. Same arguments, same bytes.
+second orders, orders shown by two attempts, orders without a step or a total, customers with
+several attempts, unknown steps and types, bots, and a few losses. Same arguments, same bytes.
 """
 
 import argparse
@@ -41,7 +41,7 @@ _REMINDERS = ("email",) * 7 + ("sms", "push")
 
 
 class Arrival(NamedTuple):
-    """A line and when it reaches the log; `number` settles ties, so the order is always the same."""
+    """A line and when it reaches the log; `number` settles ties, so that the order is fixed."""
 
     at: int
     number: int
@@ -80,7 +80,7 @@ class Shop:
             self._order(person, start, self._amount())
         else:
             self._shopper(person, start)
-        if draw() < 0.0002:
+        if draw() < 0.002:
             self._oddity(person, start)
         return self._arrivals
 
@@ -196,14 +196,15 @@ class Shop:
 
     def _oddity(self, person: Person, now: int) -> None:
         """Write what a reader must count and pass over: a later type, a lost id, a loss."""
-        choice = self._rng.random()
-        if choice < 0.4:
+        which = self._checkouts % 3
+        if which == 0:
             self._event("survey_answered", person, now, ',"answer":"shipping too dear"')
-        elif choice < 0.7:
+        elif which == 1:
             nobody = person._replace(checkout="")
             self._event("step_entered", nobody, now, ',"step":"cart"')
         else:
-            lost = f',"source":"funnel","reason":"no usable id","count":{1 + int(choice * 4)}'
+            count = 1 + int(self._rng.random() * 4)
+            lost = f',"source":"funnel","reason":"no_checkout_id","count":{count}'
             until = f',"since":"{self._stamp(now)}","until":"{self._stamp(now + SECOND)}"'
             nobody = person._replace(checkout="", customer="", attributes="")
             self._event("events_lost", nobody, now, lost + until)

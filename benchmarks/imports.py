@@ -15,10 +15,7 @@ from benchmarks.child import machine, table
 
 SUBJECTS = {
     "pydantic and a first model": (
-        "from pydantic import BaseModel\n"
-        "class First(BaseModel):\n"
-        "    name: str\n"
-        "First(name='x')\n"
+        "from pydantic import BaseModel\nclass First(BaseModel):\n    name: str\nFirst(name='x')\n"
     ),
     "`lastclick` and its sinks": (
         "import lastclick\nfrom lastclick.sinks import FileSink, MemorySink\n"

@@ -67,9 +67,7 @@ def answer(events: pd.DataFrame) -> dict[str, Any]:
     unwanted = events["traffic"].isin(["bot", "staff", "test"])
     bots = events.loc[unwanted & steps, "checkout_id"].dropna().unique()
     refunds = events[events["type"] == "order_refunded"]
-    events = events[
-        ~unwanted & ~events["checkout_id"].isin(bots) & events["checkout_id"].notna()
-    ]
+    events = events[~unwanted & ~events["checkout_id"].isin(bots) & events["checkout_id"].notna()]
 
     known = events[events["step"].isin(STEPS)]
     position = known["step"].map({name: k for k, name in enumerate(STEPS)})

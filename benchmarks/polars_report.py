@@ -38,9 +38,7 @@ def read(log: Path) -> pl.DataFrame:
             pl.coalesce("refund_id", "event_id").alias("refund_id"),
             pl.col("occurred_at").str.to_datetime("%+", time_unit="us", time_zone="UTC"),
             pl.col("attributes").struct.field("traffic"),
-            (money.field("amount").cast(pl.Decimal(18, 4)) * 10_000)
-            .cast(pl.Int64)
-            .alias("money"),
+            (money.field("amount").cast(pl.Decimal(18, 4)) * 10_000).cast(pl.Int64).alias("money"),
             money.field("currency"),
         )
         .collect()

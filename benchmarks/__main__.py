@@ -1,0 +1,24 @@
+"""Run all benchmarks and print Markdown: `python -m benchmarks [--full]`, or `make bench`."""
+
+import argparse
+from pathlib import Path
+
+from benchmarks import emit, imports, read
+from benchmarks.child import machine
+
+
+def main() -> None:
+    """Run the command line."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--full", action="store_true", help="also 5 million events (20 minutes)")
+    parser.add_argument("--keep", type=Path, metavar="DIR", help="keep and reuse logs in DIR")
+    options = parser.parse_args()
+    sizes = [100_000, 1_000_000, *([5_000_000] if options.full else [])]
+    print(f"# What lastclick costs\n\n{machine()}\n", flush=True)
+    print(emit.report(rounds=7), flush=True)
+    print(imports.report(runs=15), flush=True)
+    print(read.report(sizes, seed=1, runs=3, readers=list(read.READERS), keep=options.keep))
+
+
+if __name__ == "__main__":
+    main()

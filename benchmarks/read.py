@@ -1,0 +1,221 @@
+"""From a log on disk to the whole report: time, memory, and whether the answers agree.
+
+    python -m benchmarks.read --events 100000 1000000 --runs 3
+
+Each reading runs in a process of its own; its imports are not timed, reading the files is. DuckDB
+computes the same answer (`duckdb_report.sql`) and the two are compared figure by figure; pandas
+and polars compute a part of it (`pandas_report.py`, `polars_report.py`), which is compared too.
+"""
+
+import argparse
+import json
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from benchmarks.child import machine, run, table, timed
+
+MILLION = 1_000_000
+#: `pandas.read_json` holds some 3.5 kB an event; beyond this it is left out.
+MOST_FOR_READ_JSON = MILLION
+READERS = {
+    "lastclick": "`lastclick`: `str(measure(read_log(path)))`",
+    "duckdb": "DuckDB: the same answer",
+    "polars": "polars: a part",
+    "pandas": "pandas, read with pyarrow: a part",
+    "pandas_read_json": "pandas, `read_json`: a part",
+}
+
+
+def read_lastclick(log: Path) -> dict[str, Any]:
+    """Make the report as users do, and print it."""
+    import lastclick
+
+    def work() -> Any:
+        report = lastclick.measure(lastclick.read_log(log))
+        return report, str(report)
+
+    figures, (report, _) = timed(work)
+    return {**figures, "answer": answer_of(report)}
+
+
+def read_duckdb(log: Path) -> dict[str, Any]:
+    """Run the SQL; how much of it is for quality is told apart."""
+    from benchmarks import duckdb_report
+
+    figures, (found, quality) = timed(lambda: duckdb_report.tables(log))
+    return {**figures, "quality_seconds": quality, "answer": duckdb_report.answer(found)}
+
+
+def read_polars(log: Path) -> dict[str, Any]:
+    """Read the files and compute a part of the answer."""
+    from benchmarks import polars_report
+
+    figures, answer = timed(lambda: polars_report.answer(polars_report.read(log)))
+    return {**figures, "answer": answer}
+
+
+def read_pandas(log: Path) -> dict[str, Any]:
+    """Read the files with pyarrow's parser and compute a part of the answer."""
+    from benchmarks import pandas_report
+
+    read = pandas_report.read_with_pyarrow
+    figures, answer = timed(lambda: pandas_report.answer(read(log)))
+    return {**figures, "answer": answer}
+
+
+def read_pandas_read_json(log: Path) -> dict[str, Any]:
+    """Read the files with pandas' own parser and compute a part of the answer."""
+    from benchmarks import pandas_report
+
+    figures, answer = timed(lambda: pandas_report.answer(pandas_report.read_with_pandas(log)))
+    return {**figures, "answer": answer}
+
+
+CHILDREN: dict[str, Callable[[Path], dict[str, Any]]] = {
+    "lastclick": read_lastclick,
+    "duckdb": read_duckdb,
+    "polars": read_polars,
+    "pandas": read_pandas,
+    "pandas_read_json": read_pandas_read_json,
+}
+assert list(CHILDREN) == list(READERS)
+
+
+@contextmanager
+def generated(events: int, seed: int, keep: Path | None) -> Iterator[Path]:
+    """Yield a generated log; it is deleted afterwards unless it is to be kept."""
+    directory = keep or Path(tempfile.mkdtemp(prefix="lastclick-benchmark-"))
+    log = directory / f"{events}-events-seed-{seed}"
+    try:
+        if not log.exists():
+            command = [sys.executable, "-m", "benchmarks.generate", "--to", str(log)]
+            command += ["--events", str(events), "--seed", str(seed)]
+            subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+        yield log
+    finally:
+        if keep is None:
+            shutil.rmtree(directory)
+
+
+def differences(theirs: Any, ours: Any, where: str = "") -> list[str]:
+    """Return what differs wherever `ours` says something; an answer may be a part of another."""
+    if isinstance(ours, dict) and isinstance(theirs, dict):
+        return [
+            line
+            for key, value in ours.items()
+            for line in differences(theirs.get(key), value, f"{where}/{key}")
+        ]
+    return [] if theirs == ours else [f"{where}: {theirs!r} and {ours!r}"]
+
+
+def report(sizes: list[int], *, seed: int, runs: int, readers: list[str], keep: Path | None) -> str:
+    """Measure all sizes, beyond a million events once; return Markdown."""
+    parts = ["## From a log to the report\n"]
+    per_million: dict[str, dict[int, float]] = {reader: {} for reader in readers}
+    for events in sizes:
+        with generated(events, seed, keep) as log:
+            size = sum(file.stat().st_size for file in log.iterdir())
+            results = _measured(log, events, runs if events <= MILLION else 1, readers)
+        for reader, found in results.items():
+            best = min(one["wall"] for one in found)
+            per_million[reader][events] = best / events * MILLION
+        parts.append(
+            f"### {events:,} events, {size / events:.0f} bytes a line\n\n"
+            f"{_table(results, events)}\n\n{_agreement(results)}\n"
+        )
+    if len(sizes) > 1:
+        head = ("seconds a million events", *(f"{size:,}" for size in sizes))
+        rows = [
+            (READERS[reader], *(f"{by_size[n]:.2f}" if n in by_size else "" for n in sizes))
+            for reader, by_size in per_million.items()
+        ]
+        parts.append(f"### Does it grow with the log?\n\n{table(head, rows)}\n")
+    return "\n".join(parts)
+
+
+def _measured(
+    log: Path, events: int, runs: int, readers: list[str]
+) -> dict[str, list[dict[str, Any]]]:
+    results: dict[str, list[dict[str, Any]]] = {}
+    for _ in range(runs):  # in turns, so that a slow moment meets all of them
+        for reader in readers:
+            if reader == "pandas_read_json" and events > MOST_FOR_READ_JSON:
+                continue
+            one = run("benchmarks.read", "--child", reader, "--log", str(log))
+            results.setdefault(reader, []).append(one)
+    return results
+
+
+def _table(results: dict[str, list[dict[str, Any]]], events: int) -> str:
+    base = min(one["wall"] for one in results["duckdb"]) if "duckdb" in results else None
+    base_cpu = min(one["cpu"] for one in results["duckdb"]) if "duckdb" in results else None
+    rows = []
+    for reader, found in results.items():
+        walls, cpus = [one["wall"] for one in found], [one["cpu"] for one in found]
+        rows.append(
+            (
+                READERS[reader],
+                f"{min(walls):.2f}",
+                f"{statistics.median(walls):.2f}",
+                f"{min(cpus):.2f}",
+                f"{events / min(walls) / 1000:,.0f} k",
+                f"{max(one['peak_mib'] for one in found):,.0f}",
+                f"{min(walls) / base:.2f}" if base else "",
+                f"{min(cpus) / base_cpu:.2f}" if base_cpu else "",
+            )
+        )
+    head = (
+        *("reader", "best s", "median s", "best CPU s", "events/s", "peak MiB"),
+        *("x DuckDB", "x its CPU"),
+    )
+    return table(head, rows)
+
+
+def _agreement(results: dict[str, list[dict[str, Any]]]) -> str:
+    lines = []
+    if "duckdb" in results:
+        found = results["duckdb"]
+        share = min(one["wall"] - one["quality_seconds"] for one in found)
+        lines.append(f"DuckDB without the facts of `quality`: {share:.2f} s.")
+        for reader in results.keys() - {"duckdb"}:
+            unlike = differences(found[0]["answer"], results[reader][0]["answer"])
+            verdict = "the same" if not unlike else "NOT the same: " + "; ".join(unlike)
+            lines.append(f"Answers of DuckDB and {reader}: {verdict}.")
+    return "\n".join(sorted(lines))
+
+
+def main() -> None:
+    """Run the command line."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.read", description=__doc__)
+    parser.add_argument("--events", type=int, nargs="+", default=[MILLION // 10, MILLION])
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--readers", nargs="+", choices=list(READERS), default=list(READERS))
+    parser.add_argument("--keep", type=Path, metavar="DIR", help="keep and reuse logs in DIR")
+    parser.add_argument("--child", choices=list(READERS), help=argparse.SUPPRESS)
+    parser.add_argument("--log", type=Path, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.child:
+        print(json.dumps(CHILDREN[options.child](options.log)))
+        return
+    print(f"{machine()}\n")
+    print(
+        report(
+            options.events,
+            seed=options.seed,
+            runs=options.runs,
+            readers=options.readers,
+            keep=options.keep,
+        )
+    )
+
+
+if __name__ == "__main__":
+    main()
