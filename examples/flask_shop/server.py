@@ -8,9 +8,10 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Protocol
 
-from waitress.server import create_server
+from waitress.server import create_server  # type: ignore[import-untyped]
 
-from examples.flask_shop.shop import build_funnel, create_app
+from examples.flask_shop.shop import create_app
+from examples.flask_shop.tracking import build_funnel
 from lastclick.sinks import FileSink
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

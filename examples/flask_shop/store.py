@@ -77,11 +77,30 @@ def transaction(db: sqlite3.Connection) -> Iterator[None]:
     db.execute("COMMIT")
 
 
+def find_checkout(db: sqlite3.Connection, checkout_id: str | None) -> sqlite3.Row | None:
+    """The checkout of that id with its customer's e-mail and its order's number, or None."""
+    found: sqlite3.Row | None = db.execute(
+        "SELECT c.*, u.email, o.id AS order_id FROM checkouts c "
+        "LEFT JOIN customers u ON u.id = c.customer_id "
+        "LEFT JOIN orders o ON o.checkout_id = c.id WHERE c.id = ?",
+        (checkout_id,),
+    ).fetchone()
+    return found
+
+
+def order_of(db: sqlite3.Connection, checkout_id: str) -> sqlite3.Row | None:
+    """The order that this checkout became, or None."""
+    found: sqlite3.Row | None = db.execute(
+        "SELECT * FROM orders WHERE checkout_id = ?", (checkout_id,)
+    ).fetchone()
+    return found
+
+
 def cart_lines(db: sqlite3.Connection, checkout: sqlite3.Row) -> list[sqlite3.Row]:
     """What is in the cart, priced in its currency."""
     price = "usd" if checkout["currency"] == "USD" else "eur"
     return db.execute(
-        f"SELECT p.id, p.name, p.stock, p.{price} AS price, l.quantity "  # noqa: S608 - a constant
+        f"SELECT p.id, p.name, p.stock, p.{price} AS price, l.quantity "
         "FROM lines l JOIN products p ON p.id = l.product_id WHERE l.checkout_id = ? ORDER BY p.id",
         (checkout["id"],),
     ).fetchall()
