@@ -14,7 +14,7 @@ from decimal import Decimal
 from enum import Enum
 from os import register_at_fork
 from types import TracebackType
-from typing import Any, Generic, Literal, Self, TypeAlias, get_args
+from typing import Any, Generic, Literal, Self, TypeAlias, get_args, overload
 from uuid import UUID
 
 import attrs
@@ -28,6 +28,7 @@ from lastclick.errors import (
     LastclickError,
     UnknownStepError,
     log_errors,
+    shown,
 )
 from lastclick.events import (
     MAX_ATTRIBUTES,
@@ -122,6 +123,35 @@ class Funnel(Generic[S]):
 
     .. versionadded:: 0.1.0
     """
+
+    # Two ways in, so that mypy finds S in a `Step[S]` rather than taking the `Step[S]` for S.
+    @overload
+    def __init__(
+        self,
+        name: str,
+        *,
+        steps: Sequence[Step[S]],
+        sink: Sink | Sequence[Sink],
+        abandon_after: timedelta = ...,
+        recover_within: timedelta = ...,
+        on_error: Callable[[LastclickError], object] = ...,
+        before_emit: Sequence[Hook] = ...,
+        clock: Callable[[], datetime] | None = ...,
+    ) -> None: ...
+
+    @overload
+    def __init__(
+        self,
+        name: str,
+        *,
+        steps: type[S] | Sequence[S | Step[S]],
+        sink: Sink | Sequence[Sink],
+        abandon_after: timedelta = ...,
+        recover_within: timedelta = ...,
+        on_error: Callable[[LastclickError], object] = ...,
+        before_emit: Sequence[Hook] = ...,
+        clock: Callable[[], datetime] | None = ...,
+    ) -> None: ...
 
     def __init__(
         self,
@@ -638,7 +668,7 @@ class Checkout(Generic[S]):
 
         def own(flaws: list[EventError]) -> dict[str, Any]:
             if arm not in ("treated", "holdout"):
-                raise EventError(f"arm is 'treated' or 'holdout', not {arm!r:.100}", "bad_arm")
+                raise EventError(f"arm is 'treated' or 'holdout', not {shown(arm)}", "bad_arm")
             fields: dict[str, Any] = {"arm": str(arm)}
             _put(fields, flaws, "campaign", campaign, _optional_id("campaign"))
             return fields
@@ -700,7 +730,7 @@ class Checkout(Generic[S]):
         name = id_text("step", step_name(step))
         if name not in names:
             steps = ", ".join(step.name for step in self._funnel.declaration.steps)
-            flaws.append(UnknownStepError(f"unknown step {name!r:.100}; this funnel has {steps}"))
+            flaws.append(UnknownStepError(f"unknown step {shown(name)}; this funnel has {steps}"))
         return name
 
     def __setattr__(self, name: str, value: object) -> None:
@@ -809,7 +839,7 @@ def _check_size(event: ShopperEvent) -> None:
 def _checked_event(result: object) -> ShopperEvent:
     """What a hook gave back, if it is an event that could have been recorded."""
     if not isinstance(result, _SHOPPER_EVENTS):
-        msg = f"it returned {type(result).__name__}: {result!r:.100}, not an event or None"
+        msg = f"it returned {type(result).__name__}: {shown(result)}, not an event or None"
         raise EventError(msg, "hook_nonsense")
     try:
         event = parse_line(result.line)
@@ -827,25 +857,25 @@ def _checked_sinks(sink: object) -> tuple[Sink, ...]:
     sinks = tuple(sink) if isinstance(sink, Iterable) and not isinstance(sink, Sink) else (sink,)
     wrong = [one for one in sinks if isinstance(one, type) or not isinstance(one, Sink)]
     if wrong or not sinks:
-        found = repr(wrong[0]) if wrong else "none"
-        msg = f"sink: {found:.100}; pass one sink or several, such as FileSink('var/lastclick')"
+        found = shown(wrong[0]) if wrong else "none"
+        msg = f"sink: {found}; pass one sink or several, such as FileSink('var/lastclick')"
         raise ConfigError(msg)
     return sinks
 
 
 def _checked_callable(name: str, value: Any) -> Any:
     if not callable(value):
-        raise ConfigError(f"{name} must be callable, not {value!r:.100}")
+        raise ConfigError(f"{name} must be callable, not {shown(value)}")
     return value
 
 
 def _checked_steps(steps: object) -> tuple[Step[Any], ...]:
     if isinstance(steps, str | bytes):
-        msg = f"steps is one string, {steps!r:.100}; pass several: steps=('cart', 'payment')"
+        msg = f"steps is one string, {shown(steps)}; pass several: steps=('cart', 'payment')"
         raise ConfigError(msg)
     in_order = isinstance(steps, Sequence) or (isinstance(steps, type) and issubclass(steps, Enum))
     if not in_order or not isinstance(steps, Iterable):
-        msg = f"steps: {steps!r:.100}; pass names or Steps in order, or an Enum class"
+        msg = f"steps: {shown(steps)}; pass names or Steps in order, or an Enum class"
         raise ConfigError(msg)
     try:
         checked = tuple(step if isinstance(step, Step) else Step(step) for step in steps)
@@ -866,7 +896,7 @@ def _checked_steps(steps: object) -> tuple[Step[Any], ...]:
 def _check_limits(abandon_after: object, recover_within: object) -> None:
     for name, value in (("abandon_after", abandon_after), ("recover_within", recover_within)):
         if not isinstance(value, timedelta) or value <= timedelta(0):
-            msg = f"{name} is a timedelta above zero, not {value!r:.100}"
+            msg = f"{name} is a timedelta above zero, not {shown(value)}"
             raise ConfigError(msg)
     assert isinstance(abandon_after, timedelta)
     assert isinstance(recover_within, timedelta)

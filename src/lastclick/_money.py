@@ -6,13 +6,14 @@ from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from lastclick.errors import EventError
+from lastclick.errors import EventError, shown
 
 #: Sums in a report may exceed what one amount may be; nothing is ever rounded here.
 _EXACT = Context(prec=60)
 
 _AMOUNT = re.compile(r"-?[0-9]{1,12}(\.[0-9]{1,4})?")
-_CURRENCY = re.compile(r"[A-Z]{3}")
+_CURRENCY = re.compile(r"[A-Za-z]{3}")  # before upper(), which makes ASCII of some other letters
+_LIMIT = Decimal(10**12)
 
 #: ISO 4217 currencies whose minor unit is not 1/100 (list one, as published by SIX in 2024).
 _MINOR_DIGITS = {
@@ -30,49 +31,54 @@ UNITS = 10_000
 def _amount(value: object) -> Decimal:
     if isinstance(value, float):
         msg = (
-            f"a float cannot hold an amount exactly: {value!r}; "
+            f"a float cannot hold an amount exactly: {shown(value)}; "
             f'pass text ("59.90"), a Decimal, or Money.from_minor(5990, "EUR")'
         )
         raise EventError(msg, "float_amount")
     if isinstance(value, Decimal):
         return _from_decimal(value)
-    text = str(value) if type(value) is int else value
-    if not isinstance(text, str):
-        msg = f"an amount is text, a Decimal or an int, not {type(value).__name__}: {value!r:.100}"
+    if type(value) is int:
+        return _from_decimal(Decimal(value))
+    if not isinstance(value, str):
+        msg = f"an amount is text, a Decimal or an int, not {type(value).__name__}: {shown(value)}"
         raise EventError(msg, "bad_amount")
-    if not _AMOUNT.fullmatch(text):
+    if not _AMOUNT.fullmatch(value):
         msg = (
-            f"not an amount: {text!r:.100}; write plain ASCII digits such as '59.90', "
+            f"not an amount: {shown(value)}; write plain ASCII digits such as '59.90', "
             f"with at most 4 decimals, below 10^12"
         )
         raise EventError(msg, "bad_amount")
-    return Decimal(text) + 0 if text[0] == "-" else Decimal(text)
+    return _unsigned_zero(Decimal(value))
 
 
 def _from_decimal(value: Decimal) -> Decimal:
+    # Nothing here may round, so no operator is used: they obey the caller's decimal context.
     if not value.is_finite():
-        msg = f"not an amount: {value}; NaN and infinity are refused"
+        msg = f"not an amount: {value}; pass a finite number such as Decimal('59.90')"
         raise EventError(msg, "bad_amount")
     exponent = value.as_tuple().exponent
     assert isinstance(exponent, int)
     plain = value
     if exponent > 0 or exponent < -4:
         if value.adjusted() > 12:
-            plain = Decimal(10**12)
+            plain = _LIMIT
         else:
             plain = _EXACT.quantize(value, Decimal(1) if exponent > 0 else Decimal("0.0001"))
-    if plain != value or abs(plain) >= 10**12:
-        msg = f"not an amount: {value}; at most 4 decimals, below 10^12"
+    if plain != value or plain.copy_abs() >= _LIMIT:
+        msg = f"not an amount: {value!s:.100}; write it with at most 4 decimals, below 10^12"
         raise EventError(msg, "bad_amount")
-    return plain + 0 if plain.is_zero() else plain
+    return _unsigned_zero(plain)
+
+
+def _unsigned_zero(amount: Decimal) -> Decimal:
+    return amount.copy_abs() if amount.is_zero() else amount
 
 
 def _currency(value: object) -> str:
-    code = value.upper() if isinstance(value, str) else ""
-    if not _CURRENCY.fullmatch(code):
-        msg = f"not a currency: {value!r:.100}; use an ISO 4217 code such as 'EUR'"
+    if not isinstance(value, str) or not _CURRENCY.fullmatch(value):
+        msg = f"not a currency: {shown(value)}; use an ISO 4217 code such as 'EUR'"
         raise EventError(msg, "bad_currency")
-    return code
+    return value.upper()
 
 
 class Money(BaseModel):
@@ -132,7 +138,7 @@ class Money(BaseModel):
         .. versionadded:: 0.1.0
         """
         if type(amount) is not int:
-            msg = f"minor units are an int, not {type(amount).__name__}: {amount!r:.100}"
+            msg = f"minor units are an int, not {type(amount).__name__}: {shown(amount)}"
             raise EventError(msg, "bad_amount")
         code = _currency(currency)
         digits = _MINOR_DIGITS.get(code, 2)
@@ -150,8 +156,9 @@ class Money(BaseModel):
         """
         digits = _MINOR_DIGITS.get(currency, 2)
         amount = _EXACT.scaleb(Decimal(units), -4)
-        shown = _EXACT.quantize(amount, _EXACT.scaleb(Decimal(1), -digits)) + 0
-        return cls.model_construct(amount=shown if shown == amount else amount, currency=currency)
+        usual = _EXACT.quantize(amount, _EXACT.scaleb(Decimal(1), -digits))
+        exact = usual if usual == amount else amount
+        return cls.model_construct(amount=_unsigned_zero(exact), currency=currency)
 
     @property
     def units(self) -> int:
@@ -160,7 +167,7 @@ class Money(BaseModel):
 
     def _same(self, other: object) -> "Money":
         if not isinstance(other, Money):
-            msg = f"money adds to money only, not to {type(other).__name__}: {other!r:.100}"
+            msg = f"money adds to money only, not to {type(other).__name__}: {shown(other)}"
             raise TypeError(msg)
         if other.currency != self.currency:
             msg = f"{self!r} and {other!r} are in two currencies, which are never added or compared"

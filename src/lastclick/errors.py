@@ -1,11 +1,11 @@
 """What can go wrong, and what is done about it.
 
     LastclickError
-    +-- ConfigError      (ValueError)   a Funnel, a sink or a report was asked for with wrong settings
-    +-- EventError       (ValueError)   an event, or a part of one, could not be used
-    |   +-- UnknownStepError            a step that the funnel does not have; the event is still written
-    +-- LogError         (ValueError)   a log or a table could not be read
-    +-- DeliveryError    (OSError)      a sink could not keep an event
+    +-- ConfigError     (ValueError)  a Funnel, a sink or a report was asked for with wrong settings
+    +-- EventError      (ValueError)  an event, or a part of one, could not be used
+    |   +-- UnknownStepError          the funnel has no such step; the event is still written
+    +-- LogError        (ValueError)  a log or a table could not be read
+    +-- DeliveryError   (OSError)     a sink could not keep an event
 
 Setting up may raise. A call during a checkout raises nothing: its error goes to the funnel's
 ``on_error``, which is `log_errors` unless you say otherwise.
@@ -114,6 +114,18 @@ class DeliveryError(LastclickError, OSError):
     def __init__(self, message: str, reason: str = "undelivered") -> None:
         super().__init__(message)
         self.reason = reason
+
+
+def shown(value: object) -> str:
+    """What a message shows of a value: the start of its repr, whatever its repr does.
+
+    A message is made in the middle of a checkout, and a repr is somebody else's code; that of an
+    int of 5,000 digits raises too.
+    """
+    try:
+        return f"{value!r:.100}"
+    except Exception:  # noqa: BLE001 - somebody else's code; the message says as much
+        return f"<{type(value).__name__} whose repr fails>"
 
 
 _logged: dict[str, tuple[float, int]] = {}

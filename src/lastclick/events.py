@@ -26,7 +26,7 @@ from pydantic_core import CoreSchema, core_schema, to_json
 from typing_extensions import TypeVar, override
 
 from lastclick._money import Money, plain_error
-from lastclick.errors import EventError
+from lastclick.errors import EventError, shown
 
 __all__ = [
     "Attributes",
@@ -103,15 +103,15 @@ def id_text(name: str, value: object) -> str:
     if value is None:
         raise EventError(f"{name} is None; pass the shop's own id: a str, an int or a UUID", f"no_{name}")
     if not isinstance(value, str):
-        msg = f"{name} is {type(value).__name__}: {value!r:.100}; pass a str, an int or a UUID"
+        msg = f"{name} is {type(value).__name__}: {shown(value)}; pass a str, an int or a UUID"
         raise EventError(msg, f"bad_{name}")
     if not value.strip():
-        raise EventError(f"{name} is empty: {value!r:.100}; pass the shop's own id", f"no_{name}")
+        raise EventError(f"{name} is empty: {shown(value)}; pass the shop's own id", f"no_{name}")
     if len(value) > MAX_ID_LENGTH:
         msg = f"{name} has {len(value)} characters: {value[:40]!r}...; at most {MAX_ID_LENGTH}"
         raise EventError(msg, f"long_{name}")
     if not encodes(value):
-        raise EventError(f"{name} is not Unicode text: {value!r:.100}", f"bad_{name}")
+        raise EventError(f"{name} is not Unicode text: {shown(value)}", f"bad_{name}")
     return str(value)
 
 
@@ -137,11 +137,11 @@ def utc(value: object) -> datetime:
         try:
             value = datetime.fromisoformat(value)
         except ValueError:
-            msg = f"not a time: {value!r:.100}; write ISO 8601 such as '2026-10-01T12:00:00Z'"
+            msg = f"not a time: {shown(value)}; write ISO 8601 such as '2026-10-01T12:00:00Z'"
             raise EventError(msg, "bad_time") from None
     if not isinstance(value, datetime):
         kind = "a day without a time" if isinstance(value, date) else "not a time"
-        msg = f"{kind}: {value!r:.100}; pass an aware datetime, such as datetime.now(UTC)"
+        msg = f"{kind}: {shown(value)}; pass an aware datetime, such as datetime.now(UTC)"
         raise EventError(msg, "bad_time")
     if value.utcoffset() is None:
         msg = (
@@ -191,7 +191,7 @@ class Attributes(dict[str, "str | int | bool | None"]):
         if values is None:
             return
         if not isinstance(values, Mapping):
-            msg = f"attributes are a mapping, not {type(values).__name__}: {values!r:.100}"
+            msg = f"attributes are a mapping, not {type(values).__name__}: {shown(values)}"
             raise EventError(msg, "bad_attributes")
         if len(values) > MAX_ATTRIBUTES:
             msg = f"{len(values)} attributes; an event holds at most {MAX_ATTRIBUTES}"
@@ -232,7 +232,7 @@ def attribute(name: object, value: object) -> str | int | bool | None:
         EventError: The name or the value cannot be an attribute's.
     """
     if not isinstance(name, str) or not 0 < len(name) <= MAX_ID_LENGTH or not encodes(name):
-        msg = f"an attribute's name is text of 1 to {MAX_ID_LENGTH} characters, not {name!r:.100}"
+        msg = f"an attribute's name is text of 1 to {MAX_ID_LENGTH} characters, not {shown(name)}"
         raise EventError(msg, "bad_attribute")
     if isinstance(value, Enum):
         value = value.value
@@ -243,7 +243,7 @@ def attribute(name: object, value: object) -> str | int | bool | None:
     if isinstance(value, str) and encodes(value):
         return str(value)
     msg = (
-        f"attribute {name!r} is {type(value).__name__}: {value!r:.100}; attributes are flat: "
+        f"attribute {name!r} is {type(value).__name__}: {shown(value)}; attributes are flat: "
         f"Unicode text, an int of 64 bits, a bool or None"
     )
     raise EventError(msg, "bad_attribute")
@@ -277,7 +277,7 @@ def price(value: object) -> Money | None:
         else:
             reason = "float_amount" if isinstance(value, float) else "bad_amount"
             msg = (
-                f"not money: {value!r:.100} ({type(value).__name__}); "
+                f"not money: {shown(value)} ({type(value).__name__}); "
                 f'pass Money("59.90", "EUR") or the pair ("59.90", "EUR")'
             )
             raise EventError(msg, reason)
