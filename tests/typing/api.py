@@ -6,9 +6,8 @@ Each line that must be an error says so to both checkers; both fail where the er
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from enum import Enum
+from typing import assert_type
 from uuid import UUID
-
-from typing_extensions import assert_type
 
 from lastclick import (
     Checkout,
@@ -23,7 +22,7 @@ from lastclick import (
     read_log,
 )
 from lastclick.errors import LastclickError, log_errors, raise_errors
-from lastclick.events import Event, StepEntered, parse_line
+from lastclick.events import Event, ShopperEvent, StepEntered, parse_line
 from lastclick.privacy import pseudonymize, redact
 from lastclick.sinks import FileSink, MemorySink, Sink
 
@@ -70,9 +69,7 @@ by_class.checkout("c-1").enter(OtherStep.CART)  # type: ignore[arg-type]  # pyri
 by_class.checkout("c-1").enter("cart")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 by_class.checkout("c-1").fail(OtherStep.CART, "no")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 
-by_tuple = Funnel(
-    "checkout", steps=(CheckoutStep.CART, CheckoutStep.PAYMENT), sink=MemorySink()
-)
+by_tuple = Funnel("checkout", steps=(CheckoutStep.CART, CheckoutStep.PAYMENT), sink=MemorySink())
 by_tuple.checkout("c-1").enter(CheckoutStep.CART)
 by_tuple.checkout("c-1").enter(OtherStep.CART)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 
@@ -94,6 +91,14 @@ by_step_list = Funnel(
 by_step_list.checkout("c-1").enter(CheckoutStep.CART)
 by_step_list.checkout("c-1").enter(OtherStep.CART)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 
+mixed = Funnel(
+    "checkout",
+    steps=(CheckoutStep.CART, Step(CheckoutStep.PAYMENT, owner="payments")),
+    sink=MemorySink(),
+)
+mixed.checkout("c-1").enter(CheckoutStep.CART)
+mixed.checkout("c-1").enter(OtherStep.CART)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
 
 def pay(checkout: Checkout[CheckoutStep]) -> None:
     """A view that is handed the handle."""
@@ -101,6 +106,9 @@ def pay(checkout: Checkout[CheckoutStep]) -> None:
 
 
 pay(by_class.checkout("c-1"))
+pay(by_tuple.checkout("c-1"))
+pay(by_list.checkout("c-1"))
+pay(mixed.checkout("c-1"))
 
 # ---- every setting and every verb
 
@@ -109,7 +117,7 @@ def record(error: LastclickError) -> None:
     print(error)
 
 
-def only_steps(event: Event) -> Event | None:
+def only_steps(event: ShopperEvent) -> ShopperEvent | None:
     return event if isinstance(event, StepEntered) else None
 
 
