@@ -14,8 +14,22 @@ CORE_PACKAGES = {"attrs", "lastclick", "pydantic", "pydantic_core", "typing_exte
 #: What a file may import besides: the extra that is named for it.
 EXTRAS = {"cli.py": {"rich", "typer"}}
 
+#: They meet in events and below, and nowhere else. What stands above both may use both.
+WRITE_HALF = {"privacy", "sinks", "_funnel"}
+ABOVE_BOTH = {"testing", "_demo", "cli", "__init__"}
+SEAM = {"errors", "_money", "events"}
+
+
+def half(module: str) -> str | None:
+    """The half that a file is of: `sinks/_file.py` is of "write"; None for what is of neither."""
+    room = Path(module).parts[0].removesuffix(".py")
+    if room in SEAM | ABOVE_BOTH:
+        return None
+    return "write" if room in WRITE_HALF else "read"
+
 
 def imports(path: Path) -> Iterator[str]:
+    """The full names of all modules that a file imports, anywhere in it."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
@@ -26,11 +40,12 @@ def imports(path: Path) -> Iterator[str]:
 
 
 def modules() -> list[str]:
+    """All files of the library, from its root."""
     return sorted(str(path.relative_to(SOURCE)) for path in SOURCE.rglob("*.py"))
 
 
 def test_imports_keep_to_the_contracts(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The layers, and the wall between the two halves, stand as pyproject.toml draws them."""
+    """A module imports from the layers below it only, as pyproject.toml draws them."""
     importlinter = pytest.importorskip("importlinter.cli")
     monkeypatch.chdir(ROOT)
     monkeypatch.setattr(sys, "path", list(sys.path))
@@ -46,6 +61,17 @@ def test_a_module_imports_core_packages_and_its_own_extra_only(module: str) -> N
     foreign = {name for name in imports(SOURCE / module) if name.split(".")[0] not in allowed}
 
     assert not foreign
+
+
+@pytest.mark.parametrize("module", modules())
+def test_the_halves_do_not_import_each_other(module: str) -> None:
+    """What writes knows nothing of what reads, and the other way round: only events join them."""
+    own = half(module)
+    inner = {name for name in imports(SOURCE / module) if name.startswith("lastclick.")}
+
+    others = {half(name.removeprefix("lastclick.").split(".")[0]) for name in inner} - {own, None}
+
+    assert own is None or not others
 
 
 @pytest.mark.parametrize("module", modules())
