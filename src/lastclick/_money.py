@@ -13,7 +13,8 @@ _EXACT = Context(prec=60)
 
 _AMOUNT = re.compile(r"-?[0-9]{1,12}(\.[0-9]{1,4})?")
 _CURRENCY = re.compile(r"[A-Za-z]{3}")  # before upper(), which makes ASCII of some other letters
-_LIMIT = Decimal(10**12)
+#: An amount of an event is below this; a sum may be above.
+LIMIT = Decimal(10**12)
 
 #: ISO 4217 currencies whose minor unit is not 1/100 (list one, as published by SIX in 2024).
 _MINOR_DIGITS = {
@@ -61,10 +62,10 @@ def _from_decimal(value: Decimal) -> Decimal:
     plain = value
     if exponent > 0 or exponent < -4:
         if value.adjusted() > 12:
-            plain = _LIMIT
+            plain = LIMIT
         else:
             plain = _EXACT.quantize(value, Decimal(1) if exponent > 0 else Decimal("0.0001"))
-    if plain != value or plain.copy_abs() >= _LIMIT:
+    if plain != value or plain.copy_abs() >= LIMIT:
         msg = f"not an amount: {value!s:.100}; write it with at most 4 decimals, below 10^12"
         raise EventError(msg, "bad_amount")
     return _unsigned_zero(plain)
@@ -203,12 +204,16 @@ class Money(BaseModel):
         return f"{self.currency} {self.amount:,.{digits}f}"
 
 
+def minor_units(currency: str) -> int:
+    """How many 1/10,000 of the currency its minor unit is: 100 for EUR, 10,000 for JPY."""
+    return int(10 ** (4 - _MINOR_DIGITS.get(currency, 2)))
+
+
 def plain_error(error: ValidationError) -> EventError:
     """The first fault that pydantic found, as an `EventError` in one sentence."""
     first: Any = error.errors(include_url=False)[0]
     cause = first.get("ctx", {}).get("error")
     if isinstance(cause, EventError):
         return cause
-    where = ".".join(str(part) for part in first["loc"])
-    shown = repr(first["input"])[:100]
-    return EventError(f"{where}: {first['msg']}, got {shown}", first["type"])
+    where = "".join(f"{part}." for part in first["loc"])[:-1] or "a line"
+    return EventError(f"{where}: {first['msg']}, got {shown(first['input'])}", first["type"])

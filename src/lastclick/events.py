@@ -19,13 +19,15 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    PlainSerializer,
     TypeAdapter,
     ValidationError,
+    WithJsonSchema,
 )
 from pydantic_core import CoreSchema, core_schema, to_json
 from typing_extensions import TypeVar, override
 
-from lastclick._money import Money, plain_error
+from lastclick._money import LIMIT, Money, plain_error
 from lastclick.errors import EventError, shown
 
 __all__ = [
@@ -63,7 +65,7 @@ S = TypeVar("S", default=Any)
 
 #: Seeded by the operating system once a process: ``os.urandom`` for each id would be a system
 #: call, which beside a busy thread may wait 5 ms to get the interpreter back.
-_random = random.Random()  # noqa: S311 - ids must differ, they need not be secret
+_random = random.Random()
 os.register_at_fork(after_in_child=_random.seed)
 
 
@@ -98,21 +100,29 @@ def id_text(name: str, value: object) -> str:
     Raises:
         EventError: It is not an id.
     """
-    if isinstance(value, UUID) or type(value) is int:
+    if isinstance(value, Enum):  # before str(), which would give a member's name
+        value = value.value
+    # str() of an int of some thousand digits raises.
+    if isinstance(value, UUID) or (type(value) is int and value.bit_length() < 8192):
         value = str(value)
     if value is None:
-        raise EventError(f"{name} is None; pass the shop's own id: a str, an int or a UUID", f"no_{name}")
+        msg = f"{name} is None; pass the shop's own id: a str, an int or a UUID"
+        raise EventError(msg, f"no_{name}")
     if not isinstance(value, str):
         msg = f"{name} is {type(value).__name__}: {shown(value)}; pass a str, an int or a UUID"
         raise EventError(msg, f"bad_{name}")
     if not value.strip():
         raise EventError(f"{name} is empty: {shown(value)}; pass the shop's own id", f"no_{name}")
     if len(value) > MAX_ID_LENGTH:
-        msg = f"{name} has {len(value)} characters: {value[:40]!r}...; at most {MAX_ID_LENGTH}"
+        msg = (
+            f"{name} has {len(value)} characters: {value[:40]!r}...; "
+            f"pass an id of at most {MAX_ID_LENGTH}"
+        )
         raise EventError(msg, f"long_{name}")
     if not encodes(value):
-        raise EventError(f"{name} is not Unicode text: {shown(value)}", f"bad_{name}")
-    return str(value)
+        msg = f"{name} is not Unicode text: {shown(value)}; decode it before you pass it"
+        raise EventError(msg, f"bad_{name}")
+    return str.__str__(value)
 
 
 # The parts of an event ---------------------------------------------------------------------------
@@ -152,7 +162,8 @@ def utc(value: object) -> datetime:
     try:
         value = value.astimezone(UTC)
     except OverflowError:
-        raise EventError(f"not a time: {value!r}; it leaves the calendar", "bad_time") from None
+        msg = f"not a time: {shown(value)}, which leaves the calendar in UTC; pass a real time"
+        raise EventError(msg, "bad_time") from None
     if type(value) is datetime:
         return value
     return datetime(  # a subclass (pandas, freezegun) may carry and print more than a datetime
@@ -187,14 +198,14 @@ class Attributes(dict[str, "str | int | bool | None"]):
     .. versionadded:: 0.1.0
     """
 
-    def __init__(self, values: Mapping[str, object] | None = None, /) -> None:
+    def __init__(self, values: object = None, /) -> None:
         if values is None:
             return
         if not isinstance(values, Mapping):
             msg = f"attributes are a mapping, not {type(values).__name__}: {shown(values)}"
             raise EventError(msg, "bad_attributes")
         if len(values) > MAX_ATTRIBUTES:
-            msg = f"{len(values)} attributes; an event holds at most {MAX_ATTRIBUTES}"
+            msg = f"{len(values)} attributes; pass the {MAX_ATTRIBUTES} that you need at most"
             raise EventError(msg, "too_many_attributes")
         super().__init__({name: attribute(name, value) for name, value in values.items()})
 
@@ -202,8 +213,8 @@ class Attributes(dict[str, "str | int | bool | None"]):
         msg = "the attributes of an event are read-only; pass attributes= when you record it"
         raise TypeError(msg)
 
-    __setitem__ = __delitem__ = __ior__ = _read_only  # type: ignore[assignment]  # that is the point
-    clear = pop = popitem = setdefault = update = _read_only  # type: ignore[assignment]  # likewise
+    __setitem__ = __delitem__ = __ior__ = _read_only
+    clear = pop = popitem = setdefault = update = _read_only
 
     def __hash__(self) -> int:  # type: ignore[override]  # a dict has none, since it can change
         return hash(frozenset(self.items()))
@@ -241,7 +252,7 @@ def attribute(name: object, value: object) -> str | int | bool | None:
     if isinstance(value, int) and -(2**63) <= value < 2**63:
         return int(value)
     if isinstance(value, str) and encodes(value):
-        return str(value)
+        return str.__str__(value)
     msg = (
         f"attribute {name!r} is {type(value).__name__}: {shown(value)}; attributes are flat: "
         f"Unicode text, an int of 64 bits, a bool or None"
@@ -262,7 +273,7 @@ NO_ATTRIBUTES = Attributes()
 
 
 def _attributes(value: object) -> Attributes:
-    return value if type(value) is Attributes else Attributes(value)  # type: ignore[arg-type]  # it checks
+    return value if type(value) is Attributes else Attributes(value)
 
 
 def price(value: object) -> Money | None:
@@ -282,27 +293,63 @@ def price(value: object) -> Money | None:
             )
             raise EventError(msg, reason)
     if value.amount < 0:
-        msg = f"negative money: {value!r}; a cart, an order or a refund is 0 or more"
+        msg = f"negative money: {value!r}; pass 0 or more, and record money back with refund()"
         raise EventError(msg, "negative_amount")
+    if value.amount >= LIMIT:  # a sum: added money has no limit, a line of a log has one
+        msg = f"money too large for an event: {value!r}; pass an amount below 10^12"
+        raise EventError(msg, "bad_amount")
     return value
 
 
-class _Checked:
-    """Marks a field that a function of ours checks and pydantic writes by the value's own type."""
+def instant_text(value: datetime) -> str:
+    """An instant in UTC as a log has it: always 27 characters, so that text sorts as time."""
+    return f"{value.isoformat(timespec='microseconds')[:26]}Z"
 
-    def __init__(self, check: Callable[[object], object], json_schema: dict[str, Any]) -> None:
+
+def _duration_text(value: timedelta) -> str:
+    """A duration in days and smaller: readers disagree on how long ISO 8601's years are."""
+    minutes, seconds = divmod(value.seconds, 60)
+    hours, minutes = divmod(minutes, 60)
+    part = f".{value.microseconds:06}".rstrip("0") if value.microseconds else ""
+    clock = ((hours, "", "H"), (minutes, "", "M"), (seconds, part, "S"))
+    below_a_day = "".join(f"{n}{more}{unit}" for n, more, unit in clock if n or more)
+    days = f"{value.days}D" if value.days else ""
+    return f"P{days}T{below_a_day}" if below_a_day else f"P{days}"
+
+
+class _Checked:
+    """Marks a field that a function of ours checks, and perhaps one of ours writes."""
+
+    def __init__(
+        self,
+        check: Callable[[object], object],
+        json_schema: dict[str, Any],
+        text: Callable[[Any], str] | None = None,
+    ) -> None:
         self.check = check
         self.json_schema = json_schema
+        self.text = text
 
     def __get_pydantic_core_schema__(self, _: object, __: object) -> CoreSchema:
-        return core_schema.no_info_plain_validator_function(self.check)
+        written = self.text and core_schema.plain_serializer_function_ser_schema(
+            self.text, when_used="json"
+        )
+        return core_schema.no_info_plain_validator_function(self.check, serialization=written)
 
     def __get_pydantic_json_schema__(self, _: object, __: object) -> dict[str, Any]:
         return self.json_schema
 
 
 Id = Annotated[str, Field(min_length=1, max_length=MAX_ID_LENGTH)]
-Instant = Annotated[datetime, _Checked(_instant, {"type": "string", "format": "date-time"})]
+Instant = Annotated[
+    datetime, _Checked(_instant, {"type": "string", "format": "date-time"}, instant_text)
+]
+Duration = Annotated[
+    timedelta,
+    Field(gt=timedelta(0)),
+    PlainSerializer(_duration_text, when_used="json"),
+    WithJsonSchema({"type": "string", "format": "duration"}),
+]
 Price = Annotated[
     Money | None,
     _Checked(
@@ -443,8 +490,12 @@ class StepEntered(_Fact):
 
     Example:
         >>> event = StepEntered(
-        ...     event_id="e-1", funnel="checkout", checkout_id="c-1", step="cart",
-        ...     occurred_at="2026-10-01T12:00:00Z", value=Money("59.90", "EUR"),
+        ...     event_id="e-1",
+        ...     funnel="checkout",
+        ...     checkout_id="c-1",
+        ...     step="cart",
+        ...     occurred_at="2026-10-01T12:00:00Z",
+        ...     value=Money("59.90", "EUR"),
         ... )
         >>> parse_line(event.line) == event
         True
@@ -536,8 +587,8 @@ class FunnelDeclared(_Record):
 
     type: Literal["funnel_declared"] = "funnel_declared"
     steps: tuple[_StepField, ...]
-    abandon_after: timedelta
-    recover_within: timedelta
+    abandon_after: Duration
+    recover_within: Duration
 
 
 class EventsLost(_Record):
@@ -586,6 +637,7 @@ _SHAPES = {
     for kind in _KINDS
 }
 _set = object.__setattr__
+_INSTANT_BYTES = len('"2026-10-01T12:00:00.000000Z"')
 
 E = TypeVar("E", bound=_Record)
 
@@ -620,11 +672,14 @@ def trusted(
             given.
     """
     head, defaults, names = _SHAPES[kind]
+    at = to_json(occurred_at)
+    if len(at) != _INSTANT_BYTES:  # a whole second is written shorter
+        at = b'"%b"' % instant_text(occurred_at).encode()
     line = b'%b%b,"funnel":%b,"occurred_at":%b,%b%b' % (
         head,
         to_json(event_id),
         bound.funnel,
-        to_json(occurred_at),
+        at,
         bound.text,
         to_json(own)[1:],
     )
