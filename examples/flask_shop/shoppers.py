@@ -58,7 +58,7 @@ class Attempt:
 
     @property
     def steps(self) -> set[str]:
-        return {step for _, step in self.seen}
+        return {place for _, place in self.seen if place in STEPS}
 
     @property
     def furthest(self) -> str:
@@ -203,6 +203,7 @@ class Shopper:
         assert self.page.order is not None
         assert self.page.cents == asked, f"{self.email} was charged {self.page}, not {asked}"
         self.attempt.order, self.attempt.bought_as = self.page.order, outcome
+        self.attempt.seen.append((self.world.clock(), "order"))
         self.attempt = None
 
     def be_declined(self) -> None:

@@ -2,11 +2,13 @@
 
 import re
 import sqlite3
+from collections.abc import Callable
 
 from flask import request, session
 
 from examples.flask_shop.context import Clock, shop
 from lastclick import Checkout, Funnel, Step
+from lastclick.errors import LastclickError, log_errors
 from lastclick.sinks import Sink
 
 STEPS = (
@@ -15,12 +17,16 @@ STEPS = (
     Step("shipping", stage="purchase", owner="logistics"),
     Step("payment", stage="purchase", owner="payments"),
 )
-STEP_NAMES = tuple(step.name for step in STEPS)
 
 
-def build_funnel(sink: Sink, *, clock: Clock | None = None) -> Funnel:
+def build_funnel(
+    sink: Sink,
+    *,
+    clock: Clock | None = None,
+    on_error: Callable[[LastclickError], object] = log_errors,
+) -> Funnel:
     """The checkout as this shop has it. Build one per process, before the first request."""
-    return Funnel("checkout", steps=STEPS, sink=sink, clock=clock)
+    return Funnel("checkout", steps=STEPS, sink=sink, clock=clock, on_error=on_error)
 
 
 def tracked(checkout: sqlite3.Row) -> Checkout:
@@ -45,7 +51,5 @@ def visit_attributes() -> dict[str, str]:
 
 def is_robot() -> bool:
     """Whether the browser says that it is none."""
-    return (
-        re.search(r"bot|crawl|scan|python", request.headers.get("User-Agent", "").lower())
-        is not None
-    )
+    agent = request.headers.get("User-Agent", "").lower()
+    return re.search(r"bot|crawl|scan|python", agent) is not None

@@ -1,0 +1,103 @@
+"""The demo: a shop, a month of shoppers, the report about them, and whether it is true."""
+
+import shutil
+import sys
+import time
+from argparse import ArgumentParser
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from examples.flask_shop.browser import Staff, Web
+from examples.flask_shop.checks import Check, against_notes, against_tables
+from examples.flask_shop.month import Notes, Progress, send_shoppers
+from examples.flask_shop.server import DemoClock, shop_process
+from examples.flask_shop.shoppers import END, START, World
+from lastclick import Report, journeys, measure, read_log
+
+LOG = Path("demo-log")
+PASSWORD = "only for the demo"
+
+
+@dataclass(frozen=True)
+class Result:
+    """What came out."""
+
+    report: Report
+    notes: Notes
+    checks: tuple[Check, ...]
+
+
+def run(log: Path, *, shoppers: int, seed: int) -> Result:
+    """Send the shoppers through a shop that records to `log`, then measure and check."""
+    with TemporaryDirectory(prefix="shop-") as folder:
+        database = Path(folder) / "shop.db"
+        notes = record(log, database, shoppers=shoppers, seed=seed)
+        recorded = read_log(log)
+        report = measure(recorded, by="device")
+        checks = (
+            *against_notes(report, notes),
+            *against_tables(report, journeys(recorded, as_of=END), database),
+        )
+    return Result(report, notes, checks)
+
+
+def record(log: Path, database: Path, *, shoppers: int, seed: int) -> Notes:
+    """Open the shop, let October happen, and take the shop's process away."""
+    clock = DemoClock()
+    clock.set(START)
+    with shop_process(database, log, clock, staff_password=PASSWORD) as port:
+        print(f"The shop is open: http://127.0.0.1:{port}/", flush=True)
+        web = Web("127.0.0.1", port)
+        staff = Staff(web, PASSWORD, database)
+        try:
+            return send_shoppers(
+                World(web, staff, clock), count=shoppers, seed=seed, progress=_tell
+            )
+        finally:
+            staff.close()
+            web.close()
+
+
+def _tell(progress: Progress) -> None:
+    yesterday = progress.now - timedelta(days=1)
+    print(
+        f"  {yesterday:%d %B}: {progress.shoppers:>3} shoppers so far, "
+        f"{progress.requests:>5,} requests",
+        flush=True,
+    )
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the demo; 0 if every check holds, else 1."""
+    parser = ArgumentParser(prog="python -m examples.flask_shop", description=__doc__)
+    parser.add_argument("--shoppers", type=int, default=400, help="how many come (400)")
+    parser.add_argument("--seed", type=int, default=20261031, help="another month of shoppers")
+    parser.add_argument("--log", type=Path, default=LOG, help="where to record (demo-log)")
+    options = parser.parse_args(arguments)
+    began = time.monotonic()
+
+    shutil.rmtree(options.log, ignore_errors=True)
+    print(f"{options.shoppers} shoppers go to a small shop, through October 2026.")
+    result = run(options.log, shoppers=options.shoppers, seed=options.seed)
+    print()
+    print(measure(read_log(options.log)))
+    print()
+    print(f"{'Is it true?':<54}{'the report':>16}{'the shop':>16}")
+    for check in result.checks:
+        print(check)
+    wrong = [check for check in result.checks if not check.holds]
+    print()
+    print(
+        f"{len(result.checks) - len(wrong)} of {len(result.checks)} checks hold, "
+        f"{result.notes.requests:,} requests, {time.monotonic() - began:.1f} s."
+    )
+    if wrong:
+        print("The report is not what happened.", file=sys.stderr)
+        return 1
+    print(f"The log is in {options.log}/. What to type next:")
+    for more in ("", " --by device", " --every week"):
+        print(f"  .venv/bin/lastclick report {options.log}{more}")
+    return 0
