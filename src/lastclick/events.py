@@ -455,10 +455,18 @@ _StepField = Annotated[
 # The facts ---------------------------------------------------------------------------------------
 
 
+def _as_written(schema: dict[str, Any]) -> None:
+    """A line always has its version and its type, though an event need not be given them."""
+    schema["required"] = ["v", "type", *schema["required"]]
+    schema["description"] = schema["description"].partition("\n\n")[0]
+
+
 class _Record(BaseModel):
     """What every line of a log has."""
 
-    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, ignored_types=(cached_property,))
+    model_config: ClassVar[ConfigDict] = ConfigDict(
+        frozen=True, ignored_types=(cached_property,), json_schema_extra=_as_written
+    )
 
     v: Literal[1] = 1
     type: str
@@ -727,4 +735,8 @@ def json_schema() -> dict[str, Any]:
 
     .. versionadded:: 0.1.0
     """
-    return _EVENT.json_schema(mode="serialization")
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "One line of a lastclick log, schema version 1",
+        **_EVENT.json_schema(mode="serialization"),
+    }
