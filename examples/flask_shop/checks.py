@@ -47,6 +47,9 @@ def against_notes(report: Report, notes: Notes) -> Iterator[Check]:
     people, decided = notes.people, notes.decided
     yield Check("the last thing that happened", f"{report.as_of:%d %b %H:%M}", f"{END:%d %b %H:%M}")
     yield Check("attempts begun by people", report.started, len(people))
+    robots = len(notes.attempts) - len(people)
+    yield Check("attempts of robots, left out", report.quality.excluded_attempts, robots)
+    yield Check("clicks of mail scanners, left out", report.quality.excluded_events, notes.scans)
     became = Counter(attempt.outcome(END) for attempt in people)
     for outcome in OUTCOMES:
         yield Check(f"attempts: {outcome}", report.outcomes[outcome], became[outcome])
@@ -68,15 +71,34 @@ def against_notes(report: Report, notes: Notes) -> Iterator[Check]:
             failed = row.failures.get(reason)
             yield Check(f"{step}: {reason}", failed.failures if failed else 0, failures[reason])
     for currency in CURRENCIES:
-        gross = sum(a.cents for a in people if a.order and a.currency == currency)
-        refunded = sum(sum(a.refunds) for a in people if a.currency == currency)
+        gross = sum(a.cents for a in _of(people, currency) if a.order)
+        refunded = sum(sum(a.refunds) for a in _of(people, currency))
         yield from _revenue(report, currency, gross, refunded)
-        for outcome in ("lost", "recoverable"):
-            carts = sum(
-                a.cents for a in people if a.outcome(END) == outcome and a.currency == currency
+        for outcome, losses in (
+            ("lost", report.lost_revenue),
+            ("recoverable", report.recoverable_revenue),
+        ):
+            loss = losses.get(currency)
+            carts = sum(a.cents for a in _of(people, currency) if a.outcome(END) == outcome)
+            yield Check(
+                f"carts: {outcome}, {currency}",
+                loss.at_most if loss else Money("0.00", currency),
+                Money.from_minor(carts, currency),
             )
-            reported = getattr(report, f"{outcome}_revenue").get(currency)
-            yield Check(f"carts: {outcome}", reported, Money.from_minor(carts, currency))
+        won = report.recovered_revenue.get(currency)
+        for kind in ("by_link", "after_reminder", "unaided"):
+            orders = sum(
+                a.cents for a in _of(people, currency) if a.bought_as == f"recovered_{kind}"
+            )
+            yield Check(
+                f"revenue: recovered {kind}, {currency}",
+                getattr(won, kind) if won else Money("0.00", currency),
+                Money.from_minor(orders, currency),
+            )
+
+
+def _of(attempts: Iterable[Attempt], currency: str) -> list[Attempt]:
+    return [attempt for attempt in attempts if attempt.currency == currency]
 
 
 def against_tables(report: Report, journeys: Iterable[Journey], database: Path) -> Iterator[Check]:
@@ -90,7 +112,7 @@ def against_tables(report: Report, journeys: Iterable[Journey], database: Path) 
         checkouts = db.execute("SELECT count(*) FROM checkouts").fetchone()[0]
     finally:
         db.close()
-    yield Check("checkouts, robots included", report.started + report.quality.excluded, checkouts)
+    yield Check("checkouts, robots included", report.started + report.quality.excluded_attempts, checkouts)
     yield Check("orders", report.ordered, len(orders))
     told = {order.order_id for journey in journeys for order in journey.orders}
     missing = {f"o-{number}" for number, _, _ in orders} ^ told
@@ -102,9 +124,10 @@ def against_tables(report: Report, journeys: Iterable[Journey], database: Path) 
 
 
 def _revenue(report: Report, currency: str, gross: int, refunded: int) -> Iterator[Check]:
-    revenue = report.revenue[currency]
+    revenue = report.revenue.get(currency)
     for name, known in (("gross", gross), ("refunded", refunded), ("net", gross - refunded)):
-        yield Check(f"revenue: {name}", getattr(revenue, name), Money.from_minor(known, currency))
+        reported = getattr(revenue, name) if revenue else Money("0.00", currency)
+        yield Check(f"revenue: {name}", reported, Money.from_minor(known, currency))
 
 
 def _median(step: str, attempts: Iterable[Attempt]) -> float | None:
@@ -120,4 +143,4 @@ def _median(step: str, attempts: Iterable[Attempt]) -> float | None:
         ]
         if step in attempt.steps and later:
             waits.append((min(later) - first) // timedelta(seconds=1))
-    return median(waits) if waits else None
+    return float(median(waits)) if waits else None

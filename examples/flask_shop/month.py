@@ -27,6 +27,7 @@ class Notes:
     shoppers: int
     requests: int
     reminders: int
+    scans: int
 
     @property
     def people(self) -> list[Attempt]:
@@ -54,7 +55,7 @@ def send_shoppers(
             zip(shoppers, _parts(random, count), strict=True)
         )
     ]
-    agenda[-1] = (END - timedelta(minutes=20), count - 1, last_one(shoppers[-1]))
+    agenda[-1] = (END - timedelta(minutes=28), count - 1, last_one(shoppers[-1]))
     agenda.append((START, count, _staff_rounds(world)))
     heapq.heapify(agenda)
     told = START
@@ -72,6 +73,7 @@ def send_shoppers(
         shoppers=count,
         requests=world.web.requests,
         reminders=world.staff.reminders,
+        scans=world.scans,
     )
 
 

@@ -255,6 +255,7 @@ def mail_is_scanned(me: Shopper) -> Script:
     yield me.hours(3.5, 5)
     scanner = Browser(me.world.web, AGENTS["scanner"])
     assert scanner.get(me.link()).cents is None, "a scanner should be given no cart"
+    me.world.scans += 1
     yield me.hours(3.5, 40)
     me.get("/cart")
     yield from me.walk("payment")

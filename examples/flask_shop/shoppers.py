@@ -81,6 +81,8 @@ class World:
     web: Web
     staff: Staff
     clock: Watch
+    scans: int = 0
+    """Links opened by mail scanners."""
 
 
 class Shopper:
