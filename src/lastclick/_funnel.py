@@ -53,6 +53,7 @@ from lastclick.events import (
     attribute,
     id_text,
     new_id,
+    not_a_mapping,
     parse_line,
     price,
     step_name,
@@ -331,12 +332,12 @@ class Funnel(Generic[S]):
         for sink in self._sinks:
             left = max(0.0, deadline - time.monotonic())
             try:
-                done = getattr(sink, verb)(left) and done
+                done = bool(getattr(sink, verb)(left)) and done
             except Exception as error:  # noqa: BLE001 - somebody else's sink; reported below
                 done = False
                 errors.append(self._undelivered(sink, error))
-        for error in errors:
-            self._on_error(error)
+        for told in errors:
+            self._on_error(told)
         return done
 
     # The request path: everything below counts and reports, and never raises by itself.
@@ -364,7 +365,8 @@ class Funnel(Generic[S]):
         except EventError as error:
             self._tell(error, "rejected", errors)
         except Exception as error:  # noqa: BLE001 - a checkout goes on whatever is wrong in here
-            unexpected = EventError(f"could not record {kind.__name__}: {error!r}", "unexpected")
+            msg = f"could not record {kind.__name__}: {shown(error)}"
+            unexpected = EventError(msg, "unexpected")
             self._tell(unexpected, "rejected", errors)
         for told in errors:
             self._on_error(told)
@@ -382,22 +384,22 @@ class Funnel(Generic[S]):
         if self._closed:
             raise EventError(f"funnel {self._name!r} is closed; record before close()", "closed")
         if who.fault is not None:
-            raise who.fault
+            raise EventError(str(who.fault), who.fault.reason)
         fields = own(flaws)
         now = self._clock()
-        if at is not None or now.tzinfo is not UTC:
+        if at is not None or type(now) is not datetime or now.tzinfo is not UTC:
             now = self._when(at, now)
         if event_id is None:
             event_id = new_id()
         else:
             try:
                 event_id = id_text("event_id", event_id)
-            except EventError as flaw:
-                flaws.append(flaw)
+            except Exception as error:  # noqa: BLE001 - an id may be an object with its own code
+                flaws.append(_as_flaw("event_id", error))
                 event_id = new_id()
         flaws.extend(who.flaws)
         bound = who.bound
-        if attributes:
+        if attributes is not None:
             bound = who.with_attributes(self._name, attributes, flaws)
         event: ShopperEvent = trusted(kind, bound, event_id, now, fields)
         _check_size(event)
@@ -409,27 +411,39 @@ class Funnel(Generic[S]):
             return now
         when = utc(at)
         if when > now + _TOO_FAR_AHEAD:
-            msg = f"a time in the future: {when.isoformat()}, more than a day after {now.isoformat()}"
+            msg = (
+                f"a time in the future: {when.isoformat()} is more than a day after now, "
+                f"{now.isoformat()}; pass when it happened, or leave at= out"
+            )
             raise EventError(msg, "future_time")
         return when
 
     def _hooked(self, event: ShopperEvent, errors: list[LastclickError]) -> ShopperEvent | None:
         for hook in self._hooks:
-            name = getattr(hook, "__qualname__", repr(hook))
             try:
                 result = hook(event)
-                if result is None:
-                    self._count("dropped", "dropped_by_hook")
-                    self._write_loss("dropped_by_hook", errors, kept=False)
-                    return None
-                if result is not event:
-                    event = _checked_event(result)
             except Exception as error:  # noqa: BLE001 - a hook that fails to redact must not leak
-                msg = f"before_emit hook {name} failed, and its event was dropped: {error!r}"
-                reason = error.reason if isinstance(error, EventError) else "hook_failed"
-                self._tell(EventError(msg, reason), "dropped", errors)
+                self._drop(hook, f"it raised {shown(error)}", "hook_failed", errors)
                 return None
+            if result is None:
+                self._count("dropped", "dropped_by_hook")
+                self._write_loss("dropped_by_hook", errors, kept=False)
+                return None
+            if result is not event:
+                try:
+                    event = _checked_event(result)
+                except Exception as error:  # noqa: BLE001 - what a hook returns may be anything
+                    told = error if isinstance(error, EventError) else shown(error)
+                    self._drop(hook, f"it returned {told}", "hook_nonsense", errors)
+                    return None
         return event
+
+    def _drop(self, hook: Hook, what: str, reason: str, errors: list[LastclickError]) -> None:
+        msg = (
+            f"before_emit hook {getattr(hook, '__qualname__', shown(hook))} failed and its event "
+            f"was dropped: {what}; a hook returns an event, or None to drop it"
+        )
+        self._tell(EventError(msg, reason), "dropped", errors)
 
     def _emit(self, event: Event, errors: list[LastclickError]) -> None:
         if not self._declared:
@@ -486,9 +500,7 @@ class _Who:
     def with_attributes(
         self, funnel: str, more: Mapping[str, object], flaws: list[EventError]
     ) -> Bound:
-        if isinstance(more, Mapping):
-            more = {**self.attributes, **more}
-        attributes = _usable_attributes(more, flaws)
+        attributes = _usable_attributes(more, flaws, self.attributes)
         known = {key: value for key, value in self.bound.fields.items() if key != "funnel"}
         known.pop("attributes", None)
         if attributes:
@@ -521,11 +533,13 @@ class Checkout(Generic[S]):
         known: dict[str, object] = {}
         try:
             known["checkout_id"] = id_text("checkout_id", checkout_id)
-            if customer_id is not None:
-                _put(known, flaws, "customer_id", customer_id, _optional_id("customer_id"))
-        except EventError as error:
-            fault = error
-        usable = _usable_attributes(attributes, flaws) if attributes else NO_ATTRIBUTES
+        except Exception as error:  # noqa: BLE001 - an id may be an object with code of its own
+            fault = _as_flaw("checkout_id", error)
+        if customer_id is not None:
+            _put(known, flaws, "customer_id", customer_id, _optional_id("customer_id"))
+        usable = NO_ATTRIBUTES
+        if attributes is not None:
+            usable = _usable_attributes(attributes, flaws)
         if usable:
             known["attributes"] = usable
         self._funnel = funnel
@@ -667,9 +681,11 @@ class Checkout(Generic[S]):
         """
 
         def own(flaws: list[EventError]) -> dict[str, Any]:
-            if arm not in ("treated", "holdout"):
-                raise EventError(f"arm is 'treated' or 'holdout', not {shown(arm)}", "bad_arm")
-            fields: dict[str, Any] = {"arm": str(arm)}
+            name = step_name(arm)
+            if not isinstance(name, str) or name not in ("treated", "holdout"):
+                msg = f"arm is {shown(arm)}; pass 'treated' or 'holdout'"
+                raise EventError(msg, "bad_arm")
+            fields: dict[str, Any] = {"arm": str.__str__(name)}
             _put(fields, flaws, "campaign", campaign, _optional_id("campaign"))
             return fields
 
@@ -771,11 +787,18 @@ def _put(
 ) -> None:
     try:
         checked = check(value)
-    except EventError as flaw:
-        flaws.append(flaw)
+    except Exception as error:  # noqa: BLE001 - a value may be an object with code of its own
+        flaws.append(_as_flaw(name, error))
     else:
         if checked is not None:
             fields[name] = checked
+
+
+def _as_flaw(name: str, error: Exception) -> EventError:
+    if isinstance(error, EventError):
+        return error
+    msg = f"{name} could not be read: {shown(error)}; pass plain values"
+    return EventError(msg, f"bad_{name}")
 
 
 def _optional_id(name: str) -> Callable[[object], str | None]:
@@ -795,9 +818,9 @@ def _present(name: str) -> Callable[[object], Money]:
 
 def _code(name: str, value: object, flaws: list[EventError]) -> str:
     try:
-        return id_text(name, step_name(value))
-    except EventError as flaw:
-        flaws.append(flaw)
+        return id_text(name, value)
+    except Exception as error:  # noqa: BLE001 - a code may be an object with code of its own
+        flaws.append(_as_flaw(name, error))
         return "unspecified"
 
 
@@ -810,42 +833,51 @@ def _message(channel: object, campaign: object) -> Callable[[list[EventError]], 
     return own
 
 
-def _usable_attributes(values: Mapping[str, object], flaws: list[EventError]) -> Attributes:
+def _usable_attributes(
+    values: object, flaws: list[EventError], known: Attributes = NO_ATTRIBUTES
+) -> Attributes:
+    """What can be kept of the values, added to what is known; a mapping may have its own code."""
+    usable = dict(known)
     try:
-        return Attributes(values)
-    except EventError as flaw:
         if not isinstance(values, Mapping):
-            flaws.append(flaw)
-            return NO_ATTRIBUTES
-    usable: dict[str, object] = {}
-    for name, value in values.items():
-        if len(usable) == MAX_ATTRIBUTES:
-            msg = f"{len(values)} attributes; an event holds at most {MAX_ATTRIBUTES}"
-            flaws.append(EventError(msg, "too_many_attributes"))
-            break
-        try:
-            usable[name] = attribute(name, value)
-        except EventError as flaw:
-            flaws.append(flaw)
-    return Attributes(usable)
+            raise not_a_mapping(values)
+        for name, value in values.items():
+            if len(usable) == MAX_ATTRIBUTES and name not in usable:
+                msg = (
+                    f"more than {MAX_ATTRIBUTES} attributes: {shown(name)} and what follows it "
+                    f"are left out; pass the {MAX_ATTRIBUTES} that you need"
+                )
+                flaws.append(EventError(msg, "too_many_attributes"))
+                break
+            try:
+                usable[name] = attribute(name, value)
+            except Exception as error:  # noqa: BLE001 - see above
+                flaws.append(_as_flaw("attribute", error))
+    except Exception as error:  # noqa: BLE001 - see above
+        flaws.append(_as_flaw("attributes", error))
+    attributes = Attributes()
+    dict.update(attributes, usable)  # past the guard of a read-only dict: each was checked above
+    return attributes
 
 
 def _check_size(event: ShopperEvent) -> None:
     if len(event.line) > MAX_LINE_BYTES:
-        msg = f"an event of {len(event.line)} bytes; at most {MAX_LINE_BYTES} are written"
+        msg = (
+            f"{event.type} of {len(event.line)} bytes, more than the {MAX_LINE_BYTES} of a line; "
+            f"shorten its attributes"
+        )
         raise EventError(msg, "too_large")
 
 
-def _checked_event(result: object) -> ShopperEvent:
+def _checked_event(result: Any) -> ShopperEvent:
     """What a hook gave back, if it is an event that could have been recorded."""
     if not isinstance(result, _SHOPPER_EVENTS):
-        msg = f"it returned {type(result).__name__}: {shown(result)}, not an event or None"
-        raise EventError(msg, "hook_nonsense")
+        raise EventError(f"{type(result).__name__}: {shown(result)}")
     try:
         event = parse_line(result.line)
     except EventError as error:
-        raise EventError(f"it returned an event that is not valid: {error}", "hook_nonsense") from None
-    assert isinstance(event, _SHOPPER_EVENTS)
+        raise EventError(f"an event that is not valid: {error}") from None
+    assert not isinstance(event, FunnelDeclared | EventsLost)
     _check_size(event)
     return event
 

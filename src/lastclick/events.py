@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime, timedelta
 from enum import Enum
-from functools import cached_property
 from typing import Annotated, Any, ClassVar, Generic, Literal, NoReturn, Self, get_args
 from uuid import UUID
 
@@ -202,8 +201,7 @@ class Attributes(dict[str, "str | int | bool | None"]):
         if values is None:
             return
         if not isinstance(values, Mapping):
-            msg = f"attributes are a mapping, not {type(values).__name__}: {shown(values)}"
-            raise EventError(msg, "bad_attributes")
+            raise not_a_mapping(values)
         if len(values) > MAX_ATTRIBUTES:
             msg = f"{len(values)} attributes; pass the {MAX_ATTRIBUTES} that you need at most"
             raise EventError(msg, "too_many_attributes")
@@ -234,6 +232,12 @@ class Attributes(dict[str, "str | int | bool | None"]):
             "additionalProperties": {"type": ["string", "integer", "boolean", "null"]},
             "maxProperties": MAX_ATTRIBUTES,
         }
+
+
+def not_a_mapping(values: object) -> EventError:
+    """What is said of attributes that are not a mapping."""
+    msg = f"attributes are {type(values).__name__}: {shown(values)}; pass a mapping such as a dict"
+    return EventError(msg, "bad_attributes")
 
 
 def attribute(name: object, value: object) -> str | int | bool | None:
@@ -461,11 +465,29 @@ def _as_written(schema: dict[str, Any]) -> None:
     schema["description"] = schema["description"].partition("\n\n")[0]
 
 
+class _Once(Generic[E]):
+    """What `functools.cached_property` is from Python 3.12 on: without a lock.
+
+    In 3.11 it has one lock for all events. A child that is forked while another thread holds it
+    would wait for ever.
+    """
+
+    def __init__(self, make: Callable[[Any], E]) -> None:
+        self.make = make
+        self.__doc__ = make.__doc__
+
+    def __get__(self, record: Any, _: type | None = None) -> E:
+        if record is None:
+            return self  # type: ignore[return-value]  # on the class it is for documentation tools
+        value = record.__dict__[self.make.__name__] = self.make(record)
+        return value
+
+
 class _Record(BaseModel):
     """What every line of a log has."""
 
     model_config: ClassVar[ConfigDict] = ConfigDict(
-        frozen=True, ignored_types=(cached_property,), json_schema_extra=_as_written
+        frozen=True, ignored_types=(_Once,), json_schema_extra=_as_written
     )
 
     v: Literal[1] = 1
@@ -474,7 +496,7 @@ class _Record(BaseModel):
     funnel: Id
     occurred_at: Instant
 
-    @cached_property
+    @_Once
     def line(self) -> bytes:
         """The event as one line of a log, without its newline; serialised once."""
         return self.__pydantic_serializer__.to_json(self, exclude_none=True)

@@ -1,0 +1,207 @@
+"""Reading events once: shopper rows exchanged by checkout, and what the log says beside them."""
+
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import timedelta
+from typing import Any, Protocol, TypeAlias, runtime_checkable
+
+import attrs
+
+from lastclick._exchange import Exchange
+from lastclick._journeys import Law
+from lastclick._rows import REFUNDED, Row, Rows
+from lastclick.errors import ConfigError
+from lastclick.events import Event, EventsLost, FunnelDeclared
+
+_CHECKOUT_ID, _EVENT_ID, _WHAT = 3, 2, 5
+
+#: What a record in the exchange by order is: an order that a journey shows, one that only left-out
+#: events show, or a refund.
+SHOWN, LEFT_OUT, REFUND = range(3)
+
+
+@runtime_checkable
+class _Source(Protocol):
+    """Events that know a quicker way to their rows: a log."""
+
+    def read_rows(self, rows: Rows) -> Iterator[Row | FunnelDeclared | EventsLost]: ...
+
+
+class HasDeclaration(Protocol):
+    """Anything with a ``declaration``: a `Funnel`."""
+
+    @property
+    def declaration(self) -> FunnelDeclared: ...
+
+
+Events: TypeAlias = Iterable[Event]
+Chosen: TypeAlias = str | FunnelDeclared | HasDeclaration | None
+
+#: Traffic that is left out of every report unless you say otherwise.
+EXCLUDE: Mapping[str, tuple[str, ...]] = {"traffic": ("bot", "staff", "test")}
+
+
+@attrs.define
+class Gathered:
+    """Everything one reading found.
+
+    Attributes:
+        funnel: The funnel's name, None where the log is empty and none was chosen.
+        declaration: The definition to read by.
+        by_checkout: Rows of attempts.
+        by_order: Refunds, as (order id, `REFUND`, t, event id, refund id, units, currency,
+            excluded); the counting adds the orders.
+        strays: Rows of unknown types, and of events without a checkout id.
+        declarations: All definitions in the log, by id.
+        losses: What was lost, by id.
+        latest: The latest shopper event, None where there is none.
+        seconds: How long the reading took.
+        problems: What the source could not read, where it says so.
+    """
+
+    funnel: str
+    declaration: FunnelDeclared
+    by_checkout: Exchange
+    by_order: Exchange
+    strays: Exchange
+    declarations: dict[str, FunnelDeclared]
+    losses: dict[str, EventsLost]
+    latest: int | None
+    seconds: float
+    problems: Any
+
+    def close(self) -> None:
+        """Give the temporary files back."""
+        for exchange in (self.by_checkout, self.by_order, self.strays):
+            exchange.close()
+
+
+def gather(events: Events, chosen: Chosen, rows: Rows) -> Gathered:
+    """Read the events once.
+
+    Raises:
+        ConfigError: Several funnels and none chosen, or no definition of the one chosen.
+    """
+    began = time.perf_counter()
+    given = _given(chosen)
+    if isinstance(chosen, str):
+        rows.funnel = chosen
+    elif given is not None:
+        rows.funnel = given.funnel
+    by_checkout, by_order, strays = Exchange(_CHECKOUT_ID), Exchange(0), Exchange(_EVENT_ID)
+    declarations: dict[str, FunnelDeclared] = {}
+    losses: dict[str, EventsLost] = {}
+    latest = None
+    put = by_checkout.put
+    for read in events.read_rows(rows) if isinstance(events, _Source) else _rows(events, rows):
+        if type(read) is tuple:
+            t, kind, event_id, checkout_id = read[:4]
+            if kind == REFUNDED:
+                order_id = read[_WHAT]
+                more, units, currency, excluded = read[6:10]
+                refund = (order_id, REFUND, t, event_id, more, units, currency, excluded)
+                by_order.put(order_id, refund)
+            elif checkout_id is None:
+                strays.put(event_id, read)
+                continue
+            else:
+                put(checkout_id, read)
+            if latest is None or t > latest:
+                latest = t
+        elif isinstance(read, FunnelDeclared):
+            _keep(declarations, read)
+        else:
+            assert isinstance(read, EventsLost)
+            _keep(losses, read)
+    return Gathered(
+        funnel=rows.funnel or "",
+        declaration=_definition(given, rows, chosen, declarations),
+        by_checkout=by_checkout,
+        by_order=by_order,
+        strays=strays,
+        declarations=declarations,
+        losses=losses,
+        latest=latest,
+        seconds=time.perf_counter() - began,
+        problems=getattr(events, "problems", None),
+    )
+
+
+def _rows(events: Events, rows: Rows) -> Iterator[Row | FunnelDeclared | EventsLost]:
+    for event in events:
+        read = rows.of_event(event)
+        if read is not None:
+            yield read
+
+
+def _keep(records: dict[str, Any], record: FunnelDeclared | EventsLost) -> None:
+    """One record an id; of two that differ under one id, the same one whatever comes first."""
+    other = records.get(record.event_id)
+    if other is None or record.line > other.line:
+        records[record.event_id] = record
+
+
+def _given(chosen: Chosen) -> FunnelDeclared | None:
+    if chosen is None or isinstance(chosen, str):
+        return None
+    given = chosen if isinstance(chosen, FunnelDeclared) else getattr(chosen, "declaration", None)
+    if not isinstance(given, FunnelDeclared):
+        msg = f"funnel: {chosen!r:.100}; pass its name, a Funnel, or its declaration"
+        raise ConfigError(msg)
+    return given
+
+
+def _definition(
+    given: FunnelDeclared | None,
+    rows: Rows,
+    chosen: Chosen,
+    declarations: dict[str, FunnelDeclared],
+) -> FunnelDeclared:
+    if chosen is None and len(rows.funnels) > 1:
+        names = ", ".join(repr(name) for name in sorted(rows.funnels))
+        msg = f"several funnels in one log: {names}; choose one with funnel="
+        raise ConfigError(msg)
+    if given is not None:
+        return given
+    if not declarations:
+        found = ", ".join(repr(name) for name in sorted(rows.funnels)) or "none"
+        wanted = "a funnel" if rows.funnel is None else f"funnel {rows.funnel!r}"
+        msg = (
+            f"no definition of {wanted} among the events (funnels seen: {found}); "
+            f"pass funnel= a Funnel or its declaration"
+        )
+        raise ConfigError(msg)
+    return max(declarations.values(), key=lambda one: (one.occurred_at, one.event_id))
+
+
+def law_of(
+    declaration: FunnelDeclared, abandon_after: timedelta | None, recover_within: timedelta | None
+) -> Law:
+    """The definition as the fold needs it, with its limits or others.
+
+    Raises:
+        ConfigError: A limit is not above zero, or ``recover_within`` is below ``abandon_after``.
+    """
+    limits = {"abandon_after": abandon_after, "recover_within": recover_within}
+    for name, limit in limits.items():
+        if limit is not None and (not isinstance(limit, timedelta) or limit <= timedelta(0)):
+            raise ConfigError(f"{name} is a timedelta above zero, not {limit!r:.100}")
+    gap = _whole(declaration.abandon_after if abandon_after is None else abandon_after)
+    within = _whole(declaration.recover_within if recover_within is None else recover_within)
+    if within < gap:
+        msg = (
+            f"recover_within ({within / 1e6:g} s) is below abandon_after ({gap / 1e6:g} s); "
+            f"give it at least as long"
+        )
+        raise ConfigError(msg)
+    steps = declaration.steps
+    return Law(
+        steps=tuple(step.name for step in steps),
+        required=tuple(place for place, step in enumerate(steps) if not step.optional),
+        abandon_after=gap,
+        recover_within=within,
+    )
+
+
+def _whole(limit: timedelta) -> int:
+    return limit // timedelta(microseconds=1)

@@ -1,0 +1,259 @@
+"""Reading a log: its files, in any mix, with what could not be read counted and shown."""
+
+import gzip
+import zlib
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import IO
+
+import attrs
+
+from lastclick._rows import Row, Rows
+from lastclick.errors import EventError, LogError
+from lastclick.events import Event, EventsLost, FunnelDeclared, parse_line, utc
+
+SUFFIXES = (".jsonl", ".ndjson", ".jsonl.gz", ".ndjson.gz")
+_GZIP = b"\x1f\x8b"
+_BOM = b"\xef\xbb\xbf"
+_BLOCK_BYTES = 1024 * 1024
+_BATCH_LINES = 500
+#: A line is at most 32 KiB; what goes on for longer is no log.
+_LONGEST_LINE = 1024 * 1024
+_PLACES = 10
+
+
+@attrs.frozen
+class Place:
+    """Where something could not be read.
+
+    Attributes:
+        file: The file's path.
+        line: The line's number, from 1; None where it is the file.
+        reason: What is wrong with it.
+
+    .. versionadded:: 0.1.0
+    """
+
+    file: str
+    line: int | None
+    reason: str
+
+
+@attrs.frozen
+class Problems:
+    """What a reading met, whole or in part; facts of delivery, not of the shop.
+
+    Attributes:
+        files: Files read.
+        passed_over: Files not read because of ``since``.
+        lines: Lines read, blank ones apart.
+        blank: Blank lines.
+        unreadable: Lines that are no events.
+        torn: Lines of which only a part was written.
+        places: The first few of these, with file and line.
+
+    .. versionadded:: 0.1.0
+    """
+
+    files: int = 0
+    passed_over: int = 0
+    lines: int = 0
+    blank: int = 0
+    unreadable: int = 0
+    torn: int = 0
+    places: tuple[Place, ...] = ()
+
+
+class Log:
+    """The events of a log, read anew each time it is iterated. Made by `read_log`.
+
+    .. versionadded:: 0.1.0
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        since: datetime | None,
+        progress: Callable[[int, int], object] | None,
+    ) -> None:
+        self.path = path
+        self._since = since
+        self._progress = progress
+        self._problems = Problems()
+
+    @property
+    def problems(self) -> Problems:
+        """What the last complete iteration met."""
+        return self._problems
+
+    def files(self) -> list[Path]:
+        """The files of the log as it stands now, in order of name.
+
+        Raises:
+            LogError: There is nothing at the path.
+        """
+        if self.path.is_dir():
+            found = [path for path in self.path.rglob("*") if path.name.endswith(SUFFIXES)]
+            return sorted(path for path in found if path.is_file())
+        if not self.path.exists():
+            msg = f"no log at {self.path}; pass the directory that FileSink writes, or a file"
+            raise LogError(msg, self.path)
+        return [self.path]
+
+    def __iter__(self) -> Iterator[Event]:
+        meter = _Meter(self)
+        for file, start, lines in meter.batches():
+            for number, line in enumerate(lines, start):
+                try:
+                    yield parse_line(line)
+                except EventError as error:
+                    meter.refuse(file, number, line, error)
+        self._problems = meter.problems()
+
+    def read_rows(self, rows: Rows) -> Iterator[Row | FunnelDeclared | EventsLost]:
+        """The same as rows, for counting."""
+        meter = _Meter(self)
+        for file, start, lines in meter.batches():
+            for number, read in enumerate(rows.of_lines(lines)):
+                if isinstance(read, EventError):
+                    meter.refuse(file, start + number, lines[number], read)
+                elif read is not None:
+                    yield read
+        self._problems = meter.problems()
+
+    def __repr__(self) -> str:
+        return f"Log({str(self.path)!r})"
+
+
+class _Meter:
+    """One pass over the files of a log, and what it met."""
+
+    def __init__(self, log: Log) -> None:
+        self._log = log
+        self._files = self._passed = self._lines = 0
+        self._blank = self._unreadable = self._torn = 0
+        self._places: list[Place] = []
+
+    def problems(self) -> Problems:
+        return Problems(
+            files=self._files,
+            passed_over=self._passed,
+            lines=self._lines,
+            blank=self._blank,
+            unreadable=self._unreadable,
+            torn=self._torn,
+            places=tuple(self._places),
+        )
+
+    def batches(self) -> Iterator[tuple[Path, int, list[bytes]]]:
+        """Whole lines of one file, some 500 at a time, with the number of the first."""
+        files = [path for path in self._log.files() if self._wanted(path)]
+        sizes = [path.stat().st_size for path in files]
+        total, done = sum(sizes), 0
+        for file, size in zip(files, sizes, strict=True):
+            self._files += 1
+            for start, lines, place in self._lines_of(file):
+                yield file, start, lines
+                if self._log._progress is not None:
+                    self._log._progress(min(done + place, total), total)
+            done += size
+        if self._log._progress is not None:
+            self._log._progress(total, total)
+
+    def _wanted(self, file: Path) -> bool:
+        since = self._log._since
+        if since is None or file.stat().st_mtime >= since.timestamp():
+            return True
+        self._passed += 1
+        return False
+
+    def _lines_of(self, file: Path) -> Iterator[tuple[int, list[bytes], int]]:
+        start = 1
+        try:
+            with file.open("rb") as raw:
+                packed = raw.read(2) == _GZIP
+                raw.seek(0)
+                with gzip.open(raw) if packed else raw as stream:
+                    for lines in self._batched(stream):
+                        whole = [line for line in lines if line]
+                        self._blank += len(lines) - len(whole)
+                        self._lines += len(whole)
+                        if len(whole) == len(lines):
+                            yield start, whole, raw.tell()
+                        else:  # keep the numbers right around blank lines
+                            for number, line in enumerate(lines, start):
+                                if line:
+                                    yield number, [line], raw.tell()
+                        start += len(lines)
+        except (EOFError, zlib.error, OSError) as error:
+            self._torn += 1
+            self._place(Place(str(file), None, f"the file breaks off: {error}"))
+
+    def _batched(self, stream: IO[bytes]) -> Iterator[list[bytes]]:
+        left = b""
+        first = True
+        while block := stream.read(_BLOCK_BYTES):
+            if first:
+                block, first = block.removeprefix(_BOM), False
+            *lines, left = (left + block).split(b"\n")
+            for at in range(0, len(lines), _BATCH_LINES):
+                yield [line.strip() for line in lines[at : at + _BATCH_LINES]]
+            if len(left) > _LONGEST_LINE:
+                left = left[:_LONGEST_LINE]
+        if left.strip():
+            yield [left.strip()]
+
+    def refuse(self, file: Path, number: int, line: bytes, error: EventError) -> None:
+        if error.reason == "json_invalid" and line.startswith(b'{"v"'):
+            self._torn += 1
+            self._place(Place(str(file), number, "torn: only a part of the line was written"))
+        else:
+            self._unreadable += 1
+            self._place(Place(str(file), number, str(error)[:200]))
+
+    def _place(self, place: Place) -> None:
+        if len(self._places) < _PLACES:
+            self._places.append(place)
+
+
+def read_log(
+    path: Path | str,
+    since: datetime | None = None,
+    progress: Callable[[int, int], object] | None = None,
+) -> Log:
+    """The events of a log: a directory that `FileSink` writes, or one file, gzipped or plain.
+
+    Reading is calm: torn ends, blank lines and foreign lines are counted in ``.problems``, with
+    file and line of the first few, and the rest is read.
+
+    Args:
+        path: The directory (with its subdirectories) or the file.
+        since: Pass over files last written before this instant. A saving, not a filter: what is
+            read may hold older events.
+        progress: Called now and then with the bytes read and the bytes in all.
+
+    Returns:
+        An iterable of events, read anew each time, with ``.problems``.
+
+    Raises:
+        LogError: There is nothing at the path, or ``since`` has no zone.
+
+    Example:
+        >>> from lastclick import Funnel, read_log
+        >>> from lastclick.sinks import FileSink
+        >>> with Funnel("checkout", steps=("cart",), sink=FileSink("var/log")) as funnel:
+        ...     funnel.checkout("c-1").enter("cart")
+        >>> [event.type for event in read_log("var/log")][-1]
+        'step_entered'
+
+    .. versionadded:: 0.1.0
+    """
+    log = Log(Path(path), since, progress)
+    if since is not None:
+        try:
+            utc(since)
+        except EventError as error:
+            raise LogError(f"since: {error}", log.path) from None
+    log.files()
+    return log

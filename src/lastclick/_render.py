@@ -1,0 +1,109 @@
+"""Drawing a report: text, Markdown and HTML of the same lines and rows. Computes nothing."""
+
+from collections.abc import Iterable, Sequence
+from html import escape
+
+import attrs
+
+
+@attrs.frozen
+class Table:
+    """Rows of text under a header; the first column is a name, the others are figures.
+
+    Attributes:
+        header: One text a column.
+        rows: As many texts a row.
+    """
+
+    header: Sequence[str]
+    rows: Sequence[Sequence[str]]
+
+
+@attrs.frozen
+class Page:
+    """What a report says, in the order in which it is said.
+
+    Attributes:
+        title: The parts of the first line.
+        lines: (label, text) of each line after it.
+        tables: The tables.
+        notes: The sentences at the end.
+    """
+
+    title: Sequence[str]
+    lines: Sequence[tuple[str, str]]
+    tables: Sequence[Table]
+    notes: Sequence[str]
+
+
+def text(page: Page) -> str:
+    """The page for a terminal, in columns."""
+    width = max(len(label) for label, _ in page.lines) + 2
+    parts = ["   ".join(_one_line(part) for part in page.title)]
+    parts += [f"{label:<{width}}{_one_line(said)}".rstrip() for label, said in page.lines]
+    for table in page.tables:
+        parts += ["", *_columns(table)]
+    parts += [_one_line(note) for note in page.notes]
+    return "\n".join(parts)
+
+
+def markdown(page: Page) -> str:
+    """The page for a document or a merge request."""
+    first, *others = page.title
+    parts = [f"## {_cell(first)}", "", _cell(", ".join(others)), ""]
+    parts += ["| | |", "|:--|:--|"]
+    parts += [f"| {_cell(label)} | {_cell(said)} |" for label, said in page.lines]
+    for table in page.tables:
+        parts += ["", _bar(table.header), _bar([":--", *["--:"] * (len(table.header) - 1)])]
+        parts += [_bar([_cell(cell) for cell in row]) for row in table.rows]
+    return "\n".join([*parts, "", *(_cell(note) for note in page.notes), ""])
+
+
+def html(page: Page) -> str:
+    """The page for a notebook. Every text is escaped, since nothing else is put in."""
+    first, *others = page.title
+    lines = [_element("tr", _element("th", escape(a)), _element("td", escape(b))) for a, b in page.lines]
+    parts = [
+        _element("h3", escape(first)),
+        _element("p", escape(", ".join(others))),
+        _element("table", *lines),
+    ]
+    for table in page.tables:
+        head = _element("tr", *(_element("th", escape(cell)) for cell in table.header))
+        body = [
+            _element("tr", *(_element("td", escape(cell)) for cell in row)) for row in table.rows
+        ]
+        parts.append(_element("table", _element("thead", head), _element("tbody", *body)))
+    parts += [_element("p", escape(note)) for note in page.notes]
+    return _element("div", *parts)
+
+
+def _element(name: str, *content: str) -> str:
+    return f"<{name}>{''.join(content)}</{name}>"
+
+
+def _columns(table: Table) -> Iterable[str]:
+    rows = [[_one_line(cell) for cell in row] for row in (table.header, *table.rows)]
+    widths = [max(len(row[place]) for row in rows) for place in range(len(table.header))]
+    for row in rows:
+        name, *figures = row
+        cells = [f"{name:<{widths[0]}}"]
+        cells += [f"{cell:>{width}}" for cell, width in zip(figures, widths[1:], strict=True)]
+        yield "  ".join(cells).rstrip()
+
+
+def _one_line(said: str) -> str:
+    """Text that cannot break a line or steer a terminal."""
+    return "".join(sign if sign.isprintable() else "\N{REPLACEMENT CHARACTER}" for sign in said)
+
+
+def _cell(said: str) -> str:
+    """Text that is only text in Markdown."""
+    plain = _one_line(said)
+    for sign in "\\`*_[]<>|#":
+        plain = plain.replace(sign, f"\\{sign}")
+    return plain
+
+
+def _bar(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"

@@ -1,0 +1,313 @@
+"""Rows: the small tuples that log lines and event objects both become, and that the fold reads.
+
+A row is made straight from a line's JSON, without an event object, where the line has the usual
+shape. Whatever looks unusual is read again by `parse_line`, so that both ways accept the same
+lines and mean the same by them.
+"""
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from itertools import repeat
+from typing import Any, TypeAlias, TypeVar
+
+from pydantic_core import from_json, to_json
+
+from lastclick._money import UNITS, Money
+from lastclick.errors import EventError
+from lastclick.events import (
+    MAX_ATTRIBUTES,
+    MAX_ID_LENGTH,
+    Event,
+    EventsLost,
+    FunnelDeclared,
+    parse_line,
+    utc,
+)
+
+# What kind of fact a row is. The two step events sort as their type names do.
+ENTERED, FAILED, ORDERED, SENT, CLICKED, ASSIGNED, REFUNDED, UNKNOWN = range(8)
+
+_KINDS = {
+    "step_entered": ENTERED,
+    "step_failed": FAILED,
+    "order_completed": ORDERED,
+    "reminder_sent": SENT,
+    "reminder_clicked": CLICKED,
+    "holdout_assigned": ASSIGNED,
+    "order_refunded": REFUNDED,
+}
+#: By kind: the required field, the optional one, and where the money is.
+_FIELDS: tuple[tuple[str, str | None, str | None], ...] = (
+    ("step", None, "value"),
+    ("step", "reason", "value"),
+    ("order_id", None, "total"),
+    ("channel", "campaign", None),
+    ("channel", "campaign", None),
+    ("arm", "campaign", None),
+    ("order_id", "refund_id", "amount"),
+)
+
+_TYPES = {*_KINDS, "funnel_declared", "events_lost"}
+_ARMS = ("treated", "holdout")
+_AMOUNT = re.compile(r"[0-9]{1,12}(\.[0-9]{1,4})?")
+_CURRENCY = re.compile(r"[A-Z]{3}")
+_NONE: dict[str, object] = {}
+_OPEN, _CLOSE = b"{}"
+#: How many amounts, attribute names and groups are remembered, at most.
+_REMEMBERED = 100_000
+
+T = TypeVar("T")
+fromisoformat = datetime.fromisoformat
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+#: One fact as the fold reads it. Instants are integer microseconds, money is in units of 1/10,000.
+Row: TypeAlias = tuple[
+    int,  # t
+    int,  # kind
+    str,  # event id
+    str | None,  # checkout id
+    str | None,  # customer id
+    str,  # what: step, order id, channel, arm, or the name of an unknown type
+    str | None,  # more: reason, refund id or campaign
+    int | None,  # units of money
+    str | None,  # its currency
+    bool,  # whether an attribute of it excludes
+    str,  # the values that form its group, as JSON
+]
+
+#: A line becomes a row, a record that is not about a shopper, or the reason why it is neither.
+Read: TypeAlias = Row | FunnelDeclared | EventsLost | EventError
+
+
+def micros(moment: datetime) -> int:
+    """An aware datetime as integer microseconds since 1970 in UTC."""
+    since = moment - EPOCH
+    return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
+
+
+def instant(t: int) -> datetime:
+    """The inverse of `micros`."""
+    return EPOCH + timedelta(microseconds=t)
+
+
+class Rows:
+    """Makes the rows of one reading.
+
+    Args:
+        funnel: The funnel to read; None takes the first that is met.
+        by: The attributes whose values form a row's group.
+        exclude: By attribute, the values that exclude.
+        everything: Keep all attributes as the row's group, for people to read.
+    """
+
+    def __init__(
+        self,
+        funnel: str | None = None,
+        by: tuple[str, ...] = (),
+        exclude: Mapping[str, Iterable[object]] | None = None,
+        *,
+        everything: bool = False,
+    ) -> None:
+        self.funnel = funnel
+        self.funnels: set[str] = set()
+        self._by = by
+        self._exclude = [
+            (name, frozenset((type(value), value) for value in values))
+            for name, values in (exclude or {}).items()
+        ]
+        self._everything = everything
+        self._plain = not (by or everything)
+        self._units: dict[object, int] = {}
+        self._currencies: set[object] = set()
+        self._names: set[tuple[str, ...]] = set()
+        self._groups: dict[tuple[object, ...], str] = {}
+
+    def of_lines(self, lines: list[bytes]) -> Iterator[Read | None]:
+        """What each line is: one answer a line; None where it belongs to another funnel.
+
+        Args:
+            lines: Lines that are not blank, without their newlines.
+        """
+        try:
+            records = from_json(b"[" + b",".join(lines) + b"]")
+        except ValueError:
+            records = []
+        whole = len(records) == len(lines) and all(
+            line[0] == _OPEN and line[-1] == _CLOSE for line in lines
+        )
+        for line, record in zip(lines, records if whole else repeat(None), strict=False):
+            row = self._usual(record) if record is not None else None
+            yield self._unusual(line) if row is None else self._mine(record["funnel"], row)
+
+    def of_event(self, event: Event) -> Read | None:
+        """The same for an event object."""
+        if isinstance(event, FunnelDeclared | EventsLost):
+            return self._mine(event.funnel, event)
+        kind = _KINDS[event.type]
+        what, more, price = _FIELDS[kind]
+        money: Money | None = getattr(event, price) if price else None
+        row = (
+            micros(event.occurred_at),
+            kind,
+            event.event_id,
+            event.checkout_id,
+            event.customer_id,
+            getattr(event, what),
+            getattr(event, more) if more else None,
+            None if money is None else money.units,
+            None if money is None else money.currency,
+            self._excluded(event.attributes),
+            self._group(event.attributes),
+        )
+        return self._mine(event.funnel, row)
+
+    def _mine(self, funnel: str, read: T) -> T | None:
+        if funnel != self.funnel:
+            self.funnels.add(funnel)
+            if self.funnel is not None:
+                return None
+            self.funnel = funnel
+        return read
+
+    def _usual(self, record: Any) -> Row | None:
+        """The row of a line of the usual shape; None sends the line the long way."""
+        try:
+            kind = _KINDS[record["type"]]
+            what_key, more_key, price_key = _FIELDS[kind]
+            event_id, checkout_id, what = record["event_id"], record["checkout_id"], record[what_key]
+            if not (
+                type(event_id) is type(checkout_id) is type(what) is type(record["funnel"]) is str
+                and 0 < len(event_id) <= MAX_ID_LENGTH
+                and 0 < len(checkout_id) <= MAX_ID_LENGTH
+                and 0 < len(what) <= MAX_ID_LENGTH
+                and record["v"] == 1
+            ):
+                return None
+            customer_id = record.get("customer_id")
+            if customer_id is not None and not self._is_id(customer_id):
+                return None
+            more = units = currency = None
+            if more_key is not None:
+                more = record.get(more_key)
+                if not (more is None and kind != FAILED or self._is_id(more)):
+                    return None
+                if kind == ASSIGNED and what not in _ARMS:
+                    return None
+            if price_key is not None:
+                price = record.get(price_key)
+                if price is not None:
+                    currency = price["currency"]
+                    units = self._units.get(price["amount"])
+                    if units is None:
+                        units = self._units_of(price["amount"])
+                    if units is None or currency not in self._currencies:
+                        if units is None or not self._is_currency(currency):
+                            return None
+            attributes = record.get("attributes")
+            if attributes:
+                if type(attributes) is not dict or not self._flat(attributes):
+                    return None
+            elif attributes is not None and attributes != {}:
+                return None
+            else:
+                attributes = _NONE
+            since = fromisoformat(record["occurred_at"]) - EPOCH
+        except (KeyError, TypeError, ValueError):
+            return None
+        return (
+            (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds,
+            kind,
+            event_id,
+            checkout_id,
+            customer_id,
+            what,
+            more,
+            units,
+            currency,
+            bool(self._exclude) and attributes is not _NONE and self._excluded(attributes),
+            "" if self._plain else self._group(attributes),
+        )
+
+    def _unusual(self, line: bytes) -> Read | None:
+        """A line read by the event model; what that refuses may still be counted."""
+        try:
+            return self.of_event(parse_line(line))
+        except EventError as error:
+            return self._uncounted(line) or error
+
+    def _uncounted(self, line: bytes) -> Row | None:
+        """The row of an event of a type that is not known yet, or without a checkout id."""
+        try:
+            record = from_json(line)
+            type_, event_id, funnel = record["type"], record["event_id"], record["funnel"]
+            if record["v"] != 1 or not (self._is_id(type_) and self._is_id(event_id)):
+                return None
+            if type_ in _TYPES:
+                missing = record.get("checkout_id") is None and type_ in _KINDS
+                if not missing or type_ == "order_refunded":
+                    return None
+                parse_line(to_json({**record, "checkout_id": "none"}))
+            t = micros(utc(record["occurred_at"]))
+        except (ValueError, TypeError, KeyError, AttributeError):
+            return None
+        kind = _KINDS.get(type_, UNKNOWN)
+        row = (t, kind, event_id, None, None, type_, None, None, None, False, "")
+        return self._mine(funnel, row) if self._is_id(funnel) else None
+
+    def _is_id(self, value: object) -> bool:
+        return type(value) is str and 0 < len(value) <= MAX_ID_LENGTH
+
+    def _units_of(self, amount: object) -> int | None:
+        if type(amount) is not str or not _AMOUNT.fullmatch(amount):
+            return None
+        if len(self._units) > _REMEMBERED:
+            self._units.clear()
+        whole, _, part = amount.partition(".")
+        units = self._units[amount] = int(whole) * UNITS + int(f"{part:0<4}")
+        return units
+
+    def _is_currency(self, code: object) -> bool:
+        if type(code) is not str or not _CURRENCY.fullmatch(code):
+            return False
+        self._currencies.add(code)
+        return True
+
+    def _flat(self, attributes: dict[str, object]) -> bool:
+        names = tuple(attributes)
+        if names not in self._names:
+            if len(names) > MAX_ATTRIBUTES or not all(map(self._is_id, names)):
+                return False
+            if len(self._names) < _REMEMBERED:
+                self._names.add(names)
+        for value in attributes.values():
+            kind = type(value)
+            if kind is str or value is None or kind is bool:
+                continue
+            if kind is not int or not -(2**63) <= value < 2**63:  # type: ignore[operator]  # an int
+                return False
+        return True
+
+    def _excluded(self, attributes: Mapping[str, object]) -> bool:
+        for name, values in self._exclude:
+            if name in attributes:
+                value = attributes[name]
+                if (type(value), value) in values:
+                    return True
+        return False
+
+    def _group(self, attributes: Mapping[str, object]) -> str:
+        if self._plain:
+            return ""
+        if self._everything:
+            return json.dumps(attributes, sort_keys=True)
+        values = [attributes.get(name) for name in self._by]
+        key = (*map(type, values), *values)
+        text = self._groups.get(key)
+        if text is None:
+            if len(self._groups) > _REMEMBERED:
+                self._groups.clear()
+            text = self._groups[key] = json.dumps(values)
+        return text

@@ -1,0 +1,40 @@
+"""From counts to figures: what may be counted in parts, and what a report is made of."""
+
+from lastclick.metrics._counts import Basis, Counts
+from lastclick.metrics._quality import Definition, Lost, Quality
+from lastclick.metrics._rates import Rate, rate
+from lastclick.metrics._report import (
+    Failures,
+    Groups,
+    Report,
+    StepFigures,
+    Steps,
+    measure,
+    report_from,
+)
+from lastclick.metrics._revenue import Loss, Recovered, Revenue
+from lastclick.metrics._tally import Delivery, count
+from lastclick.metrics._timing import Seconds
+
+__all__ = [
+    "Basis",
+    "Counts",
+    "Definition",
+    "Delivery",
+    "Failures",
+    "Groups",
+    "Loss",
+    "Lost",
+    "Quality",
+    "Rate",
+    "Recovered",
+    "Report",
+    "Revenue",
+    "Seconds",
+    "StepFigures",
+    "Steps",
+    "count",
+    "measure",
+    "rate",
+    "report_from",
+]

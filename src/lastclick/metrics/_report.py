@@ -1,0 +1,580 @@
+"""The report: every figure of a funnel, from its counts, and the ways to read it."""
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import date, datetime, timedelta
+from typing import Any, Literal, overload
+
+import attrs
+from typing_extensions import override
+
+from lastclick import _render
+from lastclick._gather import EXCLUDE, Chosen, Events
+from lastclick._journeys import Outcome
+from lastclick._money import Money
+from lastclick._rows import instant
+from lastclick.errors import ConfigError
+from lastclick.events import ORDER
+from lastclick.metrics._counts import LOG, Basis, Counts, Key, Unit
+from lastclick.metrics._quality import Quality, quality
+from lastclick.metrics._rates import Rate, rate
+from lastclick.metrics._revenue import (
+    Chances,
+    Loss,
+    Recovered,
+    Revenue,
+    chances,
+    losses,
+    recovered,
+    revenue,
+)
+from lastclick.metrics._summary import page
+from lastclick.metrics._tally import Delivery, counted
+from lastclick.metrics._timing import Seconds, seconds
+
+_RECOVERED = (
+    Outcome.RECOVERED_BY_LINK,
+    Outcome.RECOVERED_AFTER_REMINDER,
+    Outcome.RECOVERED_UNAIDED,
+)
+_ORDERED = (Outcome.PURCHASED, *_RECOVERED, Outcome.PURCHASED_LATE)
+_EVER_ABANDONED = (
+    Outcome.RECOVERABLE,
+    Outcome.LOST,
+    *_RECOVERED,
+    Outcome.PURCHASED_LATE,
+)
+
+
+@attrs.frozen
+class Failures:
+    """What went wrong at a step for one reason.
+
+    Attributes:
+        failures: Distinct failures.
+        attempts: Attempts with at least one.
+
+    .. versionadded:: 0.1.0
+    """
+
+    failures: int
+    attempts: int
+
+
+@attrs.frozen
+class StepFigures:
+    """One step of the report. All counts are over decided attempts, ``in_flight`` apart.
+
+    Attributes:
+        name: The step.
+        stage: Where it stands on the way of a buyer, if declared.
+        owner: Who answers for it, if declared.
+        optional: Whether it may be passed over.
+        entered: Attempts that were seen at it.
+        reached: Attempts that got to it or beyond.
+        skipped: Reached less entered.
+        dropped: Attempts that got exactly this far and did not order.
+        in_flight: Attempts that are here now, not in any of the others.
+        conversion_rate: Of those that reached it, the share that went deeper or ordered.
+        drop_off_rate: Of those that reached it, the share that dropped here.
+        failed: Attempts with at least one failure here.
+        failures: Failures by reason.
+        seconds: From here to the next deeper step or the order.
+        lost: What the carts dropped here were worth, by currency.
+
+    .. versionadded:: 0.1.0
+    """
+
+    name: str
+    stage: str | None
+    owner: str | None
+    optional: bool
+    entered: int
+    reached: int
+    skipped: int
+    dropped: int
+    in_flight: int
+    conversion_rate: Rate
+    drop_off_rate: Rate
+    failed: int
+    failures: Mapping[str, Failures]
+    seconds: Seconds
+    lost: Mapping[str, Loss]
+
+
+class Steps(Sequence[StepFigures]):
+    """The steps of a report, in order, also by name: ``report.steps["payment"]``.
+
+    .. versionadded:: 0.1.0
+    """
+
+    def __init__(self, steps: Sequence[StepFigures]) -> None:
+        self._steps = tuple(steps)
+
+    @overload
+    def __getitem__(self, place: int | str) -> StepFigures: ...
+    @overload
+    def __getitem__(self, place: slice) -> Sequence[StepFigures]: ...
+    @override
+    def __getitem__(self, place: int | str | slice) -> StepFigures | Sequence[StepFigures]:
+        if not isinstance(place, str):
+            return self._steps[place]
+        for step in self._steps:
+            if step.name == place:
+                return step
+        names = ", ".join(step.name for step in self._steps)
+        raise KeyError(f"no step {place!r}; this funnel has {names}")
+
+    @override
+    def __len__(self) -> int:
+        return len(self._steps)
+
+    @override
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Steps) and self._steps == other._steps
+
+    @override
+    def __hash__(self) -> int:
+        return hash(tuple(step.name for step in self._steps))
+
+    @override
+    def __repr__(self) -> str:
+        return f"Steps({', '.join(step.name for step in self._steps)})"
+
+
+class Groups(Mapping[Any, "Report"]):
+    """The reports of the groups, by value; ``1``, ``True`` and ``"1"`` are three values.
+
+    .. versionadded:: 0.1.0
+    """
+
+    def __init__(self, reports: Mapping[str, "Report"], attributes: int) -> None:
+        self._reports = reports
+        self._several = attributes > 1
+
+    def _text(self, value: object) -> str:
+        return json.dumps(list(value) if self._several else [value])  # type: ignore[call-overload]  # a tuple then
+
+    @override
+    def __getitem__(self, value: object) -> "Report":
+        try:
+            return self._reports[self._text(value)]
+        except TypeError:
+            raise KeyError(value) from None
+
+    @override
+    def __iter__(self) -> Iterator[Any]:
+        for text in self._reports:
+            values = json.loads(text)
+            yield tuple(values) if self._several else values[0]
+
+    @override
+    def __len__(self) -> int:
+        return len(self._reports)
+
+    @override
+    def items(self) -> Any:
+        """Each value with its report."""
+        return list(zip(self, self._reports.values(), strict=True))
+
+    @override
+    def values(self) -> Any:
+        """The reports."""
+        return list(self._reports.values())
+
+    @override
+    def __repr__(self) -> str:
+        return f"Groups({', '.join(repr(value) for value in self)})"
+
+
+@attrs.frozen(repr=False, eq=False)
+class Report:
+    """What a funnel earned, lost and won back, as of an instant. Made by `measure`.
+
+    Attributes:
+        funnel: The funnel's name.
+        as_of: The instant up to which events count; None where there are none.
+        as_of_chosen: Whether it was chosen; otherwise it is the last event.
+        first_day: The day on which the earliest attempt started, None where there is none.
+        last_day: The day on which the latest one did.
+        abandon_after: An attempt idle for longer is abandoned.
+        recover_within: An order within this time of an abandonment is a recovery.
+        unit: What was counted: ``"attempt"`` or ``"customer"``.
+        by: The attributes that form the groups.
+        closed: Whether the steps are counted as a closed funnel.
+        timezone: The zone of its days.
+        started: Attempts with at least one step.
+        outcomes: Attempts by outcome; they add up to ``started``.
+        decided: Attempts that are not in flight: the denominator of the rates.
+        ordered: Attempts with an order.
+        abandonment_rate: Decided attempts without an order / decided.
+        ever_abandoned_rate: Attempts that were abandoned at some time / decided.
+        recovery_rate: Recovered / ever abandoned, over attempts whose first abandonment is more
+            than ``recover_within`` before ``as_of``.
+        not_matured: Attempts whose first abandonment is not yet that old.
+        steps: The steps, in order and by name.
+        revenue: By currency: gross, refunded, net.
+        lost_revenue: By currency, of lost attempts: cart values at most, and expected.
+        recoverable_revenue: The same of attempts that can still be won back.
+        recovered_revenue: By currency, order totals won back, by kind.
+        groups: By value of the attributes: the same report of that group.
+        quality: What is odd in the log, and what was left out.
+        reading: What was met on the way: files, torn lines, redeliveries, seconds. No part of
+            `to_dict`, since a second delivery may change it.
+
+    .. versionadded:: 0.1.0
+    """
+
+    funnel: str
+    as_of: datetime | None
+    as_of_chosen: bool
+    first_day: date | None
+    last_day: date | None
+    abandon_after: timedelta
+    recover_within: timedelta
+    unit: Unit
+    by: tuple[str, ...]
+    closed: bool
+    timezone: str
+    started: int
+    outcomes: Mapping[Outcome, int]
+    decided: int
+    ordered: int
+    abandonment_rate: Rate
+    ever_abandoned_rate: Rate
+    recovery_rate: Rate
+    not_matured: int
+    steps: Steps
+    revenue: Mapping[str, Revenue]
+    lost_revenue: Mapping[str, Loss]
+    recoverable_revenue: Mapping[str, Loss]
+    recovered_revenue: Mapping[str, Recovered]
+    groups: Groups
+    quality: Quality
+    reading: Delivery | None
+    _trend: Callable[[Callable[[str], str]], dict[str, "Report"]]
+
+    def trend(self, every: Literal["day", "week", "month"] = "day") -> dict[str, "Report"]:
+        """The same report for each day, week or month in which attempts started.
+
+        Args:
+            every: The length of a period; weeks begin on Monday.
+
+        Returns:
+            By the first day of the period, such as ``"2026-10-01"``, in order. Periods in which
+            nothing started are left out.
+
+        Raises:
+            ConfigError: There is no such length.
+
+        Example:
+            >>> from lastclick import measure
+            >>> {day: report.started for day, report in measure(events).trend("month").items()}
+            {'2026-10-01': 3}
+
+        .. versionadded:: 0.1.0
+        """
+        if every not in _PERIODS:
+            raise ConfigError(f"every is 'day', 'week' or 'month', not {every!r:.100}")
+        return self._trend(_PERIODS[every])
+
+    def to_dict(self) -> dict[str, Any]:
+        """Every figure as plain values, ready for JSON; the same for any arrival of the log."""
+        plain: dict[str, Any] = {
+            field.name: _plain(getattr(self, field.name))
+            for field in attrs.fields(Report)
+            if field.name not in ("groups", "reading", "_trend")
+        }
+        plain["groups"] = [
+            {"value": list(value) if isinstance(value, tuple) else value, **report._figures()}
+            for value, report in self.groups.items()
+        ]
+        return plain
+
+    def _figures(self) -> dict[str, Any]:
+        """What a group has of its own."""
+        shared = ("funnel", "as_of", "as_of_chosen", "abandon_after", "recover_within", "unit")
+        mine = self.to_dict()
+        for name in (*shared, "by", "closed", "timezone", "quality", "groups"):
+            del mine[name]
+        return mine
+
+    def rows(self) -> list[dict[str, Any]]:
+        """The table of steps: one mapping a step, and one for the order.
+
+        Example:
+            >>> from lastclick import measure
+            >>> [row["step"] for row in measure(events).rows()]
+            ['cart', 'payment', 'order']
+
+        .. versionadded:: 0.1.0
+        """
+        rows: list[dict[str, Any]] = [
+            {
+                "step": step.name,
+                "entered": step.entered,
+                "reached": step.reached,
+                "skipped": step.skipped,
+                "dropped": step.dropped,
+                "in_flight": step.in_flight,
+                "drop_off_rate": step.drop_off_rate,
+                "median_seconds": step.seconds.median,
+                "lost": step.lost,
+            }
+            for step in self.steps
+        ]
+        empty = dict.fromkeys(rows[0])
+        return [*rows, {**empty, "step": ORDER, "reached": self.ordered}]
+
+    def to_markdown(self) -> str:
+        """The report as Markdown."""
+        return _render.markdown(page(self))
+
+    def _repr_html_(self) -> str:
+        return _render.html(page(self))
+
+    @override
+    def __repr__(self) -> str:
+        return _render.text(page(self))
+
+    @override
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Report) and self.to_dict() == other.to_dict()
+
+    @override
+    def __hash__(self) -> int:
+        return hash((self.funnel, self.as_of, self.started))
+
+
+def measure(
+    events: Events,
+    funnel: Chosen = None,
+    *,
+    as_of: datetime | None = None,
+    by: str | Sequence[str] = (),
+    unit: Unit = "attempt",
+    exclude: Mapping[str, Sequence[str | int | bool | None]] = EXCLUDE,
+    closed: bool = False,
+    within: timedelta | None = None,
+    abandon_after: timedelta | None = None,
+    recover_within: timedelta | None = None,
+    timezone: str = "UTC",
+) -> Report:
+    """Measure a funnel: what became of its attempts, step by step and in money.
+
+    Args:
+        events: Events, or a log from `read_log`.
+        funnel: Which funnel: its name, a `Funnel` or a declaration; None takes the one declared.
+        as_of: Shopper events after it do not exist; None takes the latest one.
+        by: An attribute, or several, whose values form groups.
+        unit: ``"attempt"``, or ``"customer"`` to join the attempts of one customer.
+        exclude: By attribute, the values whose attempts are left out, and counted.
+        closed: Draw the step counts as a closed funnel, as other tools do, for comparison.
+        within: The closed funnel's window from its first step, its end included.
+        abandon_after: Instead of the definition's.
+        recover_within: Instead of the definition's.
+        timezone: Whose days the trend goes by.
+
+    Raises:
+        ConfigError: A setting cannot be used, or the funnel is not to be told.
+
+    Example:
+        >>> from lastclick import measure
+        >>> report = measure(events)
+        >>> print(report.abandonment_rate)
+        50.0 % (9.5 to 90.5)
+        >>> report.steps["payment"].dropped
+        1
+
+    .. versionadded:: 0.1.0
+    """
+    counts, delivery = counted(
+        events,
+        funnel,
+        as_of=as_of,
+        by=by,
+        unit=unit,
+        exclude=exclude,
+        closed=closed,
+        within=within,
+        abandon_after=abandon_after,
+        recover_within=recover_within,
+        timezone=timezone,
+    )
+    return attrs.evolve(report_from(counts), reading=delivery)
+
+
+def report_from(counts: Counts) -> Report:
+    """The report of some counts, wherever they were counted.
+
+    Example:
+        >>> from lastclick.metrics import count, report_from
+        >>> report_from(count(events)).started
+        3
+
+    .. versionadded:: 0.1.0
+    """
+    basis = counts.basis
+    total = counts.total()
+    steps = basis.law.steps
+    missing = sum(number for key, number in total.items() if key[0] == "unvalued")
+    facts = quality(counts.cells.get(LOG, {}), missing, steps)
+    whole = chances(total, steps, None)
+    groups = sorted({group for group, day in counts.cells if (group, day) != LOG})
+    reports: dict[str, Report] = {}
+    if basis.by:
+        for group in groups:
+            own = counts.total(group=group)
+            days = [day for of, day in counts.cells if of == group and (of, day) != LOG]
+            reports[group] = _report(basis, own, days, whole, facts, {}, counts, group)
+    all_days = [day for group, day in counts.cells if (group, day) != LOG]
+    return _report(basis, total, all_days, None, facts, reports, counts, None)
+
+
+def _report(
+    basis: Basis,
+    total: Mapping[Key, int],
+    days: Sequence[str],
+    whole: Chances | None,
+    facts: Quality,
+    groups: Mapping[str, Report],
+    counts: Counts,
+    group: str | None,
+) -> Report:
+    outcomes = {outcome: total.get(("outcome", outcome), 0) for outcome in Outcome}
+    started = sum(outcomes.values())
+    decided = started - outcomes[Outcome.IN_FLIGHT]
+    ordered = sum(outcomes[outcome] for outcome in _ORDERED)
+    abandoned = sum(outcomes[outcome] for outcome in _EVER_ABANDONED)
+    matured = {outcome: total.get(("matured", outcome), 0) for outcome in _EVER_ABANDONED}
+    chance = chances(total, basis.law.steps, whole)
+
+    def trend(first_day: Callable[[str], str]) -> dict[str, Report]:
+        periods: dict[str, list[str]] = {}
+        for day in sorted(set(days)):
+            periods.setdefault(first_day(day), []).append(day)
+        lender = whole or chance
+        return {
+            label: _report(
+                basis, counts.total(group=group, days=own), own, lender, facts, {}, counts, group
+            )
+            for label, own in periods.items()
+        }
+
+    return Report(
+        funnel=basis.funnel,
+        as_of=None if basis.as_of is None else instant(basis.as_of),
+        as_of_chosen=basis.chosen,
+        first_day=date.fromisoformat(min(days)) if days else None,
+        last_day=date.fromisoformat(max(days)) if days else None,
+        abandon_after=timedelta(microseconds=basis.abandon_after),
+        recover_within=timedelta(microseconds=basis.recover_within),
+        unit=basis.unit,
+        by=basis.by,
+        closed=basis.closed,
+        timezone=basis.timezone,
+        started=started,
+        outcomes=outcomes,
+        decided=decided,
+        ordered=ordered,
+        abandonment_rate=rate(decided - ordered, decided),
+        ever_abandoned_rate=rate(abandoned, decided),
+        recovery_rate=rate(sum(matured[kind] for kind in _RECOVERED), sum(matured.values())),
+        not_matured=abandoned - sum(matured.values()),
+        steps=Steps(_steps(basis, total, ordered, chance)),
+        revenue=revenue(total),
+        lost_revenue=losses(total, chance, outcome=Outcome.LOST),
+        recoverable_revenue=losses(total, chance, outcome=Outcome.RECOVERABLE),
+        recovered_revenue=recovered(total),
+        groups=Groups(groups, len(basis.by)),
+        quality=facts,
+        reading=None,
+        trend=trend,
+    )
+
+
+def _steps(
+    basis: Basis, total: Mapping[Key, int], ordered: int, chance: Chances
+) -> list[StepFigures]:
+    names = basis.law.steps
+    dropped = [total.get(("dropped", name), 0) for name in names]
+    found = []
+    for place, step in enumerate(basis.steps):
+        name = step.name
+        if basis.closed:
+            reached = entered = total.get(("chain", name), 0)
+            deeper = [*(later for later in basis.law.required if later > place)]
+            following = names[deeper[0]] if deeper else ORDER
+            further = reached if step.optional else total.get(("chain", following), 0)
+            drops, in_flight = reached - further, 0
+        else:
+            entered = total.get(("entered", name), 0)
+            reached = sum(dropped[place:]) + ordered
+            drops, in_flight = dropped[place], total.get(("in_flight", name), 0)
+        found.append(
+            StepFigures(
+                name=name,
+                stage=step.stage,
+                owner=step.owner,
+                optional=step.optional,
+                entered=entered,
+                reached=reached,
+                skipped=reached - entered,
+                dropped=drops,
+                in_flight=in_flight,
+                conversion_rate=rate(reached - drops, reached),
+                drop_off_rate=rate(drops, reached),
+                failed=total.get(("failed_any", name), 0),
+                failures=_failures(total, name),
+                seconds=seconds(total, name),
+                lost=losses(total, chance, step=name),
+            )
+        )
+    return found
+
+
+def _failures(total: Mapping[Key, int], step: str) -> dict[str, Failures]:
+    reasons = sorted(
+        str(key[2]) for key in total if key[0] == "failures" and key[1] == step
+    )
+    return {
+        reason: Failures(total["failures", step, reason], total["failed", step, reason])
+        for reason in reasons
+    }
+
+
+def _day(day: str) -> str:
+    return day
+
+
+def _week(day: str) -> str:
+    this = date.fromisoformat(day)
+    return (this - timedelta(days=this.weekday())).isoformat()
+
+
+def _month(day: str) -> str:
+    return f"{day[:7]}-01"
+
+
+_PERIODS = {"day": _day, "week": _week, "month": _month}
+
+
+def _plain(value: Any) -> Any:
+    """A value of a report as JSON knows it."""
+    if isinstance(value, Money):
+        return {"amount": str(value.amount), "currency": value.currency}
+    if isinstance(value, datetime):
+        return value.isoformat().replace("+00:00", "Z")
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, timedelta):
+        return value.total_seconds()
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return [_plain(item) for item in value]
+    if attrs.has(type(value)):
+        return {
+            field.name: _plain(getattr(value, field.name)) for field in attrs.fields(type(value))
+        }
+    return value

@@ -1,0 +1,171 @@
+"""Money: what was earned, lost and won back. Exact, and never added across currencies."""
+
+from collections.abc import Iterable, Mapping
+from fractions import Fraction
+from typing import TypeAlias
+
+import attrs
+
+from lastclick._journeys import Outcome
+from lastclick._money import Money, minor_units
+from lastclick.metrics._counts import Key
+
+#: Below this many decided attempts at a step, a group takes the chance of the whole report.
+SMALL_GROUP = 30
+
+#: By step: the chance that an attempt that reached it orders, as (orders, decided attempts).
+Chances: TypeAlias = Mapping[str, tuple[int, int]]
+
+
+@attrs.frozen
+class Revenue:
+    """What orders brought in one currency.
+
+    Attributes:
+        gross: Totals of the orders.
+        refunded: What went back of them.
+        net: The one less the other.
+
+    .. versionadded:: 0.1.0
+    """
+
+    gross: Money
+    refunded: Money
+    net: Money
+
+
+@attrs.frozen
+class Loss:
+    """What unpaid carts were worth in one currency.
+
+    Attributes:
+        at_most: Their values at the abandonment: an upper bound, as if all would have bought.
+        expected: Each value times the share of attempts that reached the step and ordered.
+        attempts: How many carts this is.
+
+    .. versionadded:: 0.1.0
+    """
+
+    at_most: Money
+    expected: Money
+    attempts: int
+
+
+@attrs.frozen
+class Recovered:
+    """Totals of the orders that came back after an abandonment, in one currency, by kind.
+
+    Attributes:
+        by_link: After a click on a reminder's link.
+        after_reminder: After a reminder, without a click.
+        unaided: Without either.
+
+    .. versionadded:: 0.1.0
+    """
+
+    by_link: Money
+    after_reminder: Money
+    unaided: Money
+
+
+def revenue(counts: Mapping[Key, int]) -> dict[str, Revenue]:
+    """Revenue by currency: orders of the journeys that were counted, refunds netted."""
+    gross = _by_currency(counts, "gross")
+    refunded = _by_currency(counts, "refunded")
+    return {
+        currency: Revenue(
+            gross=Money.from_units(units, currency),
+            refunded=Money.from_units(refunded.get(currency, 0), currency),
+            net=Money.from_units(units - refunded.get(currency, 0), currency),
+        )
+        for currency, units in sorted(gross.items())
+    }
+
+
+def recovered(counts: Mapping[Key, int]) -> dict[str, Recovered]:
+    """Order totals won back, by currency and kind."""
+    kinds = (
+        Outcome.RECOVERED_BY_LINK,
+        Outcome.RECOVERED_AFTER_REMINDER,
+        Outcome.RECOVERED_UNAIDED,
+    )
+    parts = [_by_currency(counts, "gross", outcome) for outcome in kinds]
+    return {
+        currency: Recovered(*(Money.from_units(part.get(currency, 0), currency) for part in parts))
+        for currency in sorted({currency for part in parts for currency in part})
+    }
+
+
+def chances(counts: Mapping[Key, int], steps: Iterable[str], whole: Chances | None) -> Chances:
+    """By step, orders over decided attempts that reached it; the whole's where these are few."""
+    names = list(steps)
+    ordered = sum(
+        number
+        for key, number in counts.items()
+        if key[0] == "outcome" and key[1] not in ("in_flight", "lost", "recoverable")
+    )
+    reached = ordered
+    found: dict[str, tuple[int, int]] = {}
+    for name in reversed(names):
+        reached += counts.get(("dropped", name), 0)
+        small = whole is not None and reached < SMALL_GROUP
+        found[name] = whole[name] if small and whole is not None else (ordered, reached)
+    return found
+
+
+def losses(
+    counts: Mapping[Key, int],
+    chance: Chances,
+    *,
+    step: str | None = None,
+    outcome: str | None = None,
+) -> dict[str, Loss]:
+    """Unpaid carts by currency, at one step or with one outcome.
+
+    Each value is weighed by the exact share of its step; the sum is rounded once, half to even,
+    to the currency's minor unit.
+    """
+    most: dict[str, int] = {}
+    expected: dict[str, Fraction] = {}
+    attempts: dict[str, int] = {}
+    for key, number in counts.items():
+        if key[0] not in ("value", "valued"):
+            continue
+        what, at, became, currency = key
+        assert isinstance(currency, str)
+        assert isinstance(at, str)
+        if (step is not None and at != step) or (outcome is not None and became != outcome):
+            continue
+        if what == "valued":
+            attempts[currency] = attempts.get(currency, 0) + number
+            continue
+        orders, reached = chance[at]
+        most[currency] = most.get(currency, 0) + number
+        share = expected.get(currency, Fraction(0)) + Fraction(number * orders, reached)
+        expected[currency] = share
+    return {
+        currency: Loss(
+            at_most=Money.from_units(most.get(currency, 0), currency),
+            expected=rounded(expected.get(currency, Fraction(0)), currency),
+            attempts=number,
+        )
+        for currency, number in sorted(attempts.items())
+    }
+
+
+def rounded(units: Fraction, currency: str) -> Money:
+    """An exact number of units as money: rounded once, half to even, to the minor unit."""
+    minor = minor_units(currency)
+    return Money.from_units(round(units / minor) * minor, currency)
+
+
+def _by_currency(
+    counts: Mapping[Key, int], what: str, outcome: str | None = None
+) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for key, number in counts.items():
+        if key[0] == what and (outcome is None or key[1] == outcome):
+            currency = key[2]
+            assert isinstance(currency, str)
+            found[currency] = found.get(currency, 0) + number
+    return found

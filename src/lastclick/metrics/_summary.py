@@ -1,0 +1,234 @@
+"""What a report says about itself, in lines and tables. Computes nothing."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+from lastclick._journeys import Outcome
+from lastclick._money import Money
+from lastclick._render import Page, Table
+from lastclick.events import ORDER
+from lastclick.metrics._quality import FAR_HOURS, Quality
+from lastclick.metrics._revenue import Loss
+
+if TYPE_CHECKING:
+    from lastclick.metrics._report import Report, StepFigures
+
+NONE = "none"
+DASH = "-"
+
+
+def page(report: "Report") -> Page:
+    """The report as it is drawn: text, Markdown and HTML alike."""
+    return Page(
+        title=_title(report),
+        lines=[
+            ("abandonment rate", _abandonment(report)),
+            (f"started {report.started:,}", _in_flight(report)),
+            ("lost", _carts(report, Outcome.LOST, report.lost_revenue)),
+            ("recoverable", _recoverable(report)),
+            ("won back", _won_back(report)),
+            ("revenue", _revenue(report)),
+            ("largest leak", _leak(report)),
+        ],
+        tables=[_steps(report), *([_groups(report)] if report.by else [])],
+        notes=["95 % Wilson intervals. " + _trust(report)],
+    )
+
+
+def main_currency(report: "Report") -> str | None:
+    """The currency in which most is known: the one that steps are ranked in."""
+    attempts: dict[str, int] = {}
+    for step in report.steps:
+        for currency, loss in step.lost.items():
+            attempts[currency] = attempts.get(currency, 0) + loss.attempts
+    known = [*attempts.items(), *((currency, 0) for currency in report.revenue)]
+    return min(known, key=lambda item: (-item[1], item[0]))[0] if known else None
+
+
+def duration(seconds: float) -> str:
+    """Seconds as a clock shows them: 0:42, 1:05:10."""
+    minutes, left = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{left:02}" if hours else f"{minutes}:{left:02}"
+
+
+def span(limit: timedelta) -> str:
+    """A limit in its largest whole unit: 30 min, 7 d."""
+    seconds = limit.total_seconds()
+    for unit, size in (("d", 86_400), ("h", 3600), ("min", 60)):
+        if seconds >= size and seconds % size == 0:
+            return f"{seconds / size:g} {unit}"
+    return f"{seconds:g} s"
+
+
+def _title(report: "Report") -> list[str]:
+    days = f"{report.first_day} to {report.last_day}" if report.first_day else "no attempts"
+    if report.as_of is None:
+        as_of = "as of: no event"
+    else:
+        here = report.as_of.astimezone(ZoneInfo(report.timezone))
+        chosen = "" if report.as_of_chosen else " (last event)"
+        as_of = f"as of {here:%Y-%m-%d %H:%M}{chosen}"
+    limits = (
+        f"abandon after {span(report.abandon_after)}, recover within {span(report.recover_within)}"
+    )
+    parts = [report.funnel or "no funnel", f"{days} {report.timezone}", as_of, limits]
+    parts += ["by customer"] if report.unit == "customer" else []
+    parts += ["steps as a closed funnel"] if report.closed else []
+    return parts
+
+
+def _abandonment(report: "Report") -> str:
+    rate = report.abandonment_rate
+    what = "customer journeys" if report.unit == "customer" else "attempts"
+    if rate.estimate is None:
+        return f"{DASH}  no decided {what} yet"
+    return (
+        f"{rate}    {rate.numerator:,} of {rate.denominator:,} decided {what} did not order"
+    )
+
+
+def _in_flight(report: "Report") -> str:
+    number = report.outcomes[Outcome.IN_FLIGHT]
+    return f"{number:,} still in flight, not in the rates" if number else "none in flight"
+
+
+def _carts(report: "Report", outcome: Outcome, losses: Mapping[str, Loss]) -> str:
+    number = report.outcomes[outcome]
+    if not number:
+        return NONE
+    worth = [f"{loss.at_most} at most, {loss.expected} expected" for loss in losses.values()]
+    return f"{number:,} attempts, carts worth {'; '.join(worth) or 'unknown'}"
+
+
+def _recoverable(report: "Report") -> str:
+    carts = _carts(report, Outcome.RECOVERABLE, report.recoverable_revenue)
+    return carts if carts == NONE else f"{carts}: can still be won back"
+
+
+def _won_back(report: "Report") -> str:
+    by_link = report.outcomes[Outcome.RECOVERED_BY_LINK]
+    reminded = report.outcomes[Outcome.RECOVERED_AFTER_REMINDER]
+    unaided = report.outcomes[Outcome.RECOVERED_UNAIDED]
+    late = report.outcomes[Outcome.PURCHASED_LATE]
+    caused = "Caused: not measured" + ("" if report.quality.assigned else ", no holdout")
+    if not by_link + reminded + unaided + late:
+        return f"{NONE}. {caused}"
+    more = f" ({late:,} more came too late)" if late else ""
+    return (
+        f"{by_link + reminded + unaided:,} orders: {by_link:,} by link, {reminded:,} after a "
+        f"reminder, {unaided:,} unaided{more}. {caused}"
+    )
+
+
+def _revenue(report: "Report") -> str:
+    parts = []
+    for one in report.revenue.values():
+        part = f"{one.net} net"
+        if one.refunded.amount:
+            part += f"  (gross {_bare(one.gross)}, refunded {_bare(one.refunded)})"
+        parts.append(part)
+    return "     ".join(parts) or NONE
+
+
+def _bare(money: Money) -> str:
+    return str(money).partition(" ")[2]
+
+
+def _leak(report: "Report") -> str:
+    currency = main_currency(report)
+
+    def size(step: "StepFigures") -> tuple[object, int]:
+        loss = step.lost.get(currency or "")
+        return (0 if loss is None else loss.expected.amount), step.dropped
+
+    step = max(report.steps, key=size, default=None)
+    if step is None or not step.dropped:
+        return NONE
+    owner = f", owner {step.owner}" if step.owner else ""
+    money = "".join(f", {loss.expected} expected" for loss in step.lost.values())
+    said = f"{step.name}{owner}: {step.dropped:,} attempts{money}"
+    if step.failures:
+        reason, worst = max(
+            step.failures.items(), key=lambda item: (item[1].attempts, item[0])
+        )
+        said += f"; {worst.attempts:,} attempts failed with {reason}"
+    return said
+
+
+def _steps(report: "Report") -> Table:
+    rows = []
+    for step in report.steps:
+        drop = step.drop_off_rate
+        off = DASH if drop.estimate is None else str(drop).replace(" %", "")
+        median = DASH if step.seconds.median is None else duration(step.seconds.median)
+        counts = (step.entered, step.reached, step.skipped, step.dropped)
+        rows.append([step.name, *(f"{number:,}" for number in counts), off, median, _expected(step.lost)])
+    rows.append([ORDER, "", f"{report.ordered:,}", "", "", "", "", ""])
+    header = ["step", "entered", "reached", "skipped", "dropped", "drop-off %"]
+    return Table([*header, "median to next", "lost here (expected)"], rows)
+
+
+def _groups(report: "Report") -> Table:
+    rows = []
+    for value, group in report.groups.items():
+        values = value if isinstance(value, tuple) else (value,)
+        name = ", ".join("not given" if one is None else str(one) for one in values)
+        rate = group.abandonment_rate
+        rows.append(
+            [
+                name,
+                f"{group.started:,}",
+                f"{group.decided:,}",
+                f"{group.ordered:,}",
+                DASH if rate.estimate is None else str(rate).replace(" %", ""),
+                _expected(group.lost_revenue),
+                _expected(group.recoverable_revenue),
+            ]
+        )
+    header = ["started", "decided", "ordered", "abandonment %"]
+    header += ["lost (expected)", "recoverable (expected)"]
+    return Table([", ".join(report.by), *header], rows)
+
+
+def _expected(losses: Mapping[str, Loss]) -> str:
+    return ", ".join(str(loss.expected) for loss in losses.values()) or DASH
+
+
+def _trust(report: "Report") -> str:
+    facts = report.quality
+    said = [
+        *_counted(sum(facts.unknown_steps.values()), "event at unknown steps", "events at unknown steps"),
+        *_losses(facts),
+        *_counted(facts.flawed, "event kept without a flawed part", "events kept without a flawed part"),
+    ]
+    reading = report.reading
+    if reading is not None:
+        said += [f"{reading.redelivered:,} redelivered"]
+        problems = reading.problems
+        if problems is not None and problems.torn + problems.unreadable:
+            said += [f"{problems.torn:,} torn and {problems.unreadable:,} unreadable lines"]
+    said += _counted(facts.excluded_attempts, "attempt excluded", "attempts excluded")
+    said += _counted(facts.without_step, "attempt at no step left out", "attempts at no step left out")
+    said += _counted(facts.values_missing, "cart of unknown value", "carts of unknown value")
+    if len(facts.definitions) > 1:
+        newest = facts.definitions[-1].since
+        said += [f"{len(facts.definitions)} definitions (the latest of {newest:%Y-%m-%d})"]
+    if facts.last_event_alone_h >= FAR_HOURS and not report.as_of_chosen:
+        said += [f"the last event comes {facts.last_event_alone_h:,} h after the one before it"]
+    return f"Trust: {', '.join(said)}. More: report.quality"
+
+
+def _losses(facts: Quality) -> list[str]:
+    reasons = [one.reason for one in facts.losses if one.source == "funnel" and not one.kept]
+    why = f" ({', '.join(sorted(set(reasons)))})" if reasons else ""
+    return [
+        *_counted(facts.rejected, f"event rejected{why}", f"events rejected{why}"),
+        f"{facts.lost:,} lost",
+    ]
+
+
+def _counted(number: int, one: str, many: str) -> list[str]:
+    return [f"{number:,} {one if number == 1 else many}"] if number else []

@@ -1,0 +1,551 @@
+"""Counting: from events to `Counts`, in one pass and in bounded memory.
+
+Rows are exchanged by checkout and folded; where customers are the unit, exchanged by customer and
+folded again; the orders they show are exchanged by order, so that each is credited once.
+"""
+
+import json
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+from itertools import pairwise
+from typing import Any, TypeAlias
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import attrs
+
+from lastclick._exchange import Exchange
+from lastclick._gather import (
+    EXCLUDE,
+    LEFT_OUT,
+    REFUND,
+    SHOWN,
+    Chosen,
+    Events,
+    Gathered,
+    gather,
+    law_of,
+)
+from lastclick._journeys import Fold, Law, Outcome, fold, merged
+from lastclick._rows import UNKNOWN, Row, Rows, instant, micros
+from lastclick.errors import ConfigError, EventError
+from lastclick.events import ORDER, utc
+from lastclick.metrics._counts import LOG, Basis, Cell, Counts, Key, Unit
+
+Excluded: TypeAlias = tuple[tuple[str, tuple[str | int | bool | None, ...]], ...]
+
+_RECOVERED_OR_LATE = frozenset(Outcome) - {Outcome.IN_FLIGHT, Outcome.PURCHASED}
+_UNPAID = (Outcome.LOST, Outcome.RECOVERABLE)
+_QUARTER_HOUR = 900_000_000
+_SECOND = 1_000_000
+_HOUR = 3600 * _SECOND
+
+
+def count(
+    events: Events,
+    funnel: Chosen = None,
+    *,
+    as_of: datetime | None = None,
+    by: str | Sequence[str] = (),
+    unit: Unit = "attempt",
+    exclude: Mapping[str, Sequence[str | int | bool | None]] = EXCLUDE,
+    closed: bool = False,
+    within: timedelta | None = None,
+    abandon_after: timedelta | None = None,
+    recover_within: timedelta | None = None,
+    timezone: str = "UTC",
+) -> Counts:
+    """Count the journeys in some events. The arguments are those of `measure`.
+
+    Raises:
+        ConfigError: A setting cannot be used, or the funnel is not to be told.
+
+    Example:
+        >>> from lastclick.metrics import count
+        >>> count(events).total()["outcome", "lost"]
+        1
+
+    .. versionadded:: 0.1.0
+    """
+    counts, _ = counted(
+        events,
+        funnel,
+        as_of=as_of,
+        by=by,
+        unit=unit,
+        exclude=exclude,
+        closed=closed,
+        within=within,
+        abandon_after=abandon_after,
+        recover_within=recover_within,
+        timezone=timezone,
+    )
+    return counts
+
+
+@attrs.frozen
+class Delivery:
+    """What a reading met on the way: facts of delivery, which a second delivery may change.
+
+    Attributes:
+        redelivered: Events that came more than once.
+        seconds: How long reading and counting took.
+        problems: What could not be read, for a log or a table.
+        engine: What counted.
+    """
+
+    redelivered: int
+    seconds: float
+    problems: Any
+    engine: str = "python"
+
+
+def counted(
+    events: Events,
+    funnel: Chosen,
+    *,
+    as_of: datetime | None,
+    by: str | Sequence[str],
+    unit: Unit,
+    exclude: Mapping[str, Sequence[str | int | bool | None]],
+    closed: bool,
+    within: timedelta | None,
+    abandon_after: timedelta | None,
+    recover_within: timedelta | None,
+    timezone: str,
+) -> tuple[Counts, Delivery]:
+    """The counts, and what was met on the way."""
+    attributes = _attributes(by)
+    if unit not in ("attempt", "customer"):
+        raise ConfigError(f"unit is 'attempt' or 'customer', not {unit!r:.100}")
+    if within is not None and (not closed or within <= timedelta(0)):
+        msg = f"within={within!r}: a window above zero, of the closed funnel only (closed=True)"
+        raise ConfigError(msg)
+    chosen = _instant(as_of)
+    day_of = _day_of(timezone)
+    excluded = _exclude(exclude)
+    gathered = gather(events, funnel, Rows(None, attributes, dict(excluded)))
+    law = law_of(gathered.declaration, abandon_after, recover_within)
+    basis = Basis(
+        funnel=gathered.funnel,
+        steps=gathered.declaration.steps,
+        abandon_after=law.abandon_after,
+        recover_within=law.recover_within,
+        as_of=gathered.latest if chosen is None else chosen,
+        unit=unit,
+        by=attributes,
+        exclude=excluded,
+        closed=closed,
+        within=None if within is None else within // timedelta(microseconds=1),
+        timezone=timezone,
+        chosen=chosen is not None,
+    )
+    tally = _Tally(basis, law, gathered, day_of)
+    try:
+        tally.run()
+    finally:
+        tally.close()
+    delivery = Delivery(tally.redelivered, gathered.seconds + tally.seconds, gathered.problems)
+    return Counts(basis, tally.cells()), delivery
+
+
+def _attributes(by: object) -> tuple[str, ...]:
+    names = (by,) if isinstance(by, str) else tuple(by) if isinstance(by, Sequence) else None
+    if names is None or not all(isinstance(name, str) and name for name in names):
+        raise ConfigError(f"by is an attribute's name or several, not {by!r:.100}")
+    return names
+
+
+def _exclude(exclude: object) -> Excluded:
+    if not isinstance(exclude, Mapping):
+        msg = f"exclude: {exclude!r:.100}; pass a mapping such as {{'traffic': ('bot', 'test')}}"
+        raise ConfigError(msg)
+    for name, values in exclude.items():
+        if isinstance(values, str) or not isinstance(values, Sequence | frozenset | set):
+            msg = f"exclude[{name!r}] is {values!r:.100}; pass the values, such as ('bot', 'test')"
+            raise ConfigError(msg)
+    return tuple(
+        (name, tuple(sorted(values, key=lambda value: json.dumps(value))))
+        for name, values in sorted(exclude.items())
+    )
+
+
+def _instant(as_of: datetime | None) -> int | None:
+    try:
+        return None if as_of is None else micros(utc(as_of))
+    except EventError as error:
+        raise ConfigError(f"as_of: {error}") from None
+
+
+def _day_of(timezone: str) -> Callable[[int], str]:
+    """The day of an instant in a zone, as text; remembered by quarter of an hour.
+
+    No zone has changed its clocks off a quarter of an hour since 1972.
+    """
+    try:
+        zone = ZoneInfo(timezone)
+    except (ZoneInfoNotFoundError, ValueError, OSError, TypeError):
+        msg = f"timezone: {timezone!r:.100} is not known; use a name such as 'Europe/Paris'"
+        raise ConfigError(msg) from None
+    days: dict[int, str] = {}
+
+    def day_of(t: int) -> str:
+        quarter = t // _QUARTER_HOUR
+        day = days.get(quarter)
+        if day is None:
+            day = days[quarter] = instant(t).astimezone(zone).date().isoformat()
+        return day
+
+    return day_of
+
+
+class _Tally:
+    """One counting: what has been counted so far."""
+
+    def __init__(
+        self, basis: Basis, law: Law, gathered: Gathered, day_of: Callable[[int], str]
+    ) -> None:
+        self._basis, self._law, self._gathered, self._day_of = basis, law, gathered, day_of
+        self._as_of = -1 if basis.as_of is None else basis.as_of
+        self._names = law.steps
+        self._customers = basis.unit == "customer"
+        self._by_order = gathered.by_order
+        self._by_customer = Exchange(0)
+        self._people = Exchange(0)
+        self._shapes: dict[tuple[Any, ...], int] = defaultdict(int)
+        self._cells: dict[Cell, dict[Key, int]] = defaultdict(lambda: defaultdict(int))
+        self._log = self._cells[LOG]
+        self.redelivered = 0
+        self.seconds = 0.0
+
+    def run(self) -> None:
+        began = time.perf_counter()
+        for rows in self._gathered.by_checkout.groups():
+            self._attempt(rows)
+        for group in self._by_customer.groups():
+            self._customer([record[1:] for record in group])
+        self._orders()
+        self._ordered_elsewhere()
+        self._strays()
+        self._records()
+        self.seconds = time.perf_counter() - began
+
+    def close(self) -> None:
+        for exchange in (self._by_customer, self._people):
+            exchange.close()
+        self._gathered.close()
+
+    def cells(self) -> dict[Cell, dict[Key, int]]:
+        """Everything counted, with the journeys that were counted by their shape."""
+        cells = self._cells
+        for (cell, outcome, matured, deepest, seen), number in self._shapes.items():
+            counted = cells[cell]
+            counted["outcome", outcome] += number
+            if matured:
+                counted["matured", outcome] += number
+            if outcome is Outcome.IN_FLIGHT:
+                counted["in_flight", self._names[deepest]] += number
+                continue
+            if outcome in _UNPAID:
+                counted["dropped", self._names[deepest]] += number
+            for position in seen:
+                counted["entered", self._names[position]] += number
+        return {cell: dict(counted) for cell, counted in cells.items() if counted}
+
+    # Attempts
+
+    def _attempt(self, rows: list[Row]) -> None:
+        unique = set(rows)
+        if len(unique) < len(rows):
+            self.redelivered += len(rows) - len(unique)
+            rows = list(unique)
+        as_of = self._as_of
+        rows = [row for row in rows if row[0] <= as_of]
+        if any(row[9] for row in rows):
+            rows = self._without_excluded(rows)
+        if not rows:
+            return
+        it = fold(rows, self._law, as_of)
+        self._facts(it)
+        if not self._customers:
+            self._journey(it)
+        else:
+            owner = ("customer", it.customer_id) if it.customer_id else ("", rows[0][3])
+            key = json.dumps(owner)
+            for row in it.rows:
+                self._by_customer.put(key, (key, *row))
+
+    def _without_excluded(self, rows: list[Row]) -> list[Row]:
+        """What remains: nothing where a step event excludes, else the events that do not."""
+        if any(row[9] and row[1] <= 1 for row in rows):
+            self._log["excluded_attempts",] += 1
+            for row in rows:
+                if row[1] == 2:
+                    self._show(row, LEFT_OUT, LOG, "")
+            return []
+        out = {(row[1], row[2]) for row in rows if row[9]}
+        self._log["excluded_events",] += len(out)
+        return [row for row in rows if not row[9]]
+
+    def _customer(self, rows: list[Row]) -> None:
+        attempts: dict[str | None, list[Row]] = defaultdict(list)
+        for row in rows:
+            attempts[row[3]].append(row)
+        folds = [fold(own, self._law, self._as_of) for own in attempts.values()]
+        for journey in merged(folds, self._law):
+            if len(journey) == 1:
+                self._journey(journey[0])
+            else:
+                union = [row for it in journey for row in it.rows]
+                self._journey(fold(union, self._law, self._as_of))
+        for it in folds:
+            if it.start is None:
+                self._journey(it)
+
+    def _journey(self, it: Fold) -> None:
+        """Count one journey in its cell."""
+        first, outcome = it.first, it.outcome
+        if not first or outcome is None or it.start is None:
+            self._log["without_step",] += 1
+            for row in it.orders:
+                self._show(row, SHOWN, LOG, "")
+            return
+        cell = (it.group or "", self._day_of(it.start))
+        matured = (
+            outcome in _RECOVERED_OR_LATE
+            and it.first_abandoned is not None
+            and self._as_of - it.first_abandoned > self._law.recover_within
+        )
+        seen = tuple(first) if len(first) == 1 else tuple(sorted(first))
+        self._shapes[cell, outcome, matured, seen[-1], seen] += 1
+        if self._basis.closed:
+            for name in self._chain(it):
+                self._cells[cell]["chain", name] += 1
+        if outcome is Outcome.IN_FLIGHT:
+            return
+        names, counted = self._names, self._cells[cell]
+        if outcome in _UNPAID:
+            value = it.value
+            name = names[seen[-1]]
+            if value is None:
+                counted["unvalued", name, outcome] += 1
+            else:
+                units, currency = value
+                counted["valued", name, outcome, currency] += 1
+                counted["value", name, outcome, currency] += units
+        for position in seen:
+            next_at = it.next_after(position)
+            if next_at is not None:
+                counted["seconds", names[position], (next_at - first[position]) // _SECOND] += 1
+        if it.failures:
+            self._failures(it, counted)
+        for row in it.orders:
+            self._show(row, SHOWN, cell, outcome.value)
+
+    def _failures(self, it: Fold, counted: dict[Key, int]) -> None:
+        for position, reason, _, _ in it.failures:
+            counted["failures", self._names[position], reason] += 1
+        for position, reason in {failure[:2] for failure in it.failures}:
+            counted["failed", self._names[position], reason] += 1
+        for position in {failure[0] for failure in it.failures}:
+            counted["failed_any", self._names[position]] += 1
+
+    def _chain(self, it: Fold) -> Iterator[str]:
+        """The steps, and the order, that a closed funnel counts for this journey."""
+        times: dict[int, list[int]] = defaultdict(list)
+        for t, position in it.known:
+            times[position].append(t)
+        before = end = None
+        for position in range(len(self._names) + 1):
+            is_order = position == len(self._names)
+            candidates = [row[0] for row in it.orders] if is_order else times[position]
+            here = min(
+                (
+                    t
+                    for t in candidates
+                    if (before is None or t >= before) and (end is None or t <= end)
+                ),
+                default=None,
+            )
+            required = is_order or position in self._law.required
+            if here is None:
+                if required:
+                    return
+                continue
+            yield ORDER if is_order else self._names[position]
+            if required:
+                if before is None and self._basis.within is not None:
+                    end = here + self._basis.within
+                before = here
+
+    def _show(self, row: Row, kind: int, cell: Cell, outcome: str) -> None:
+        """Enter an order that a journey shows into the exchange by order."""
+        t, _, event_id, checkout_id, _, order_id, _, units, currency, _, _ = row
+        record = (order_id, kind, t, checkout_id, event_id, units, currency, *cell, outcome)
+        self._by_order.put(order_id, record)
+
+    # Facts of the log
+
+    def _facts(self, it: Fold) -> None:
+        """What is odd about an attempt, whatever the unit."""
+        log = self._log
+        unknown = {
+            (row[5], row[2]) for row in it.rows if row[1] <= 1 and row[5] not in self._law.positions
+        }
+        for step, _ in unknown:
+            log["unknown_step", step] += 1
+        if it.several_customers:
+            log["several_customers",] += 1
+        if it.arm is not None:
+            log["assigned", it.arm] += 1
+        log["last_event", it.rows[-1][0] // _HOUR] += 1
+        if it.start is None:
+            return
+        if it.customer_id is not None and (it.outcome is Outcome.LOST or it.orders):
+            lost = it.outcome is Outcome.LOST and bool(it.first)
+            orders = tuple(row[0] for row in it.orders)
+            checkout_id = it.rows[0][3]
+            record = (it.customer_id, checkout_id, lost, it.start, it.last, orders)
+            self._people.put(it.customer_id, record)
+        if not it.first:
+            return
+        if it.start < it.first.get(0, it.start + 1):
+            log["not_first_step",] += 1
+        if len(it.first) > 1:
+            for before, after in pairwise(sorted(it.first)):
+                skew = it.first[before] - it.first[after]
+                if skew > 0:
+                    log["out_of_order", skew // _SECOND] += 1
+        if it.order_at is not None:
+            if it.last > it.order_at:
+                log["activity_after_order",] += 1
+            further = len({row[5] for row in it.orders}) - 1
+            if further:
+                log["further_orders",] += further
+        if len({*[v[5] for v in it.values], *[row[8] for row in it.orders if row[8]]}) > 1:
+            log["two_currencies",] += 1
+
+    def _ordered_elsewhere(self) -> None:
+        """Lost attempts whose customer ordered in another one, up to recover_within later."""
+        for group in self._people.groups():
+            if len(group) < 2:
+                continue
+            for _, checkout_id, lost, start, last, _ in group:
+                end = last + self._law.recover_within
+                if lost and any(
+                    start <= t <= end
+                    for _, other, _, _, _, orders in group
+                    if other != checkout_id
+                    for t in orders
+                ):
+                    self._log["ordered_elsewhere",] += 1
+
+    def _strays(self) -> None:
+        for group in self._gathered.strays.groups():
+            for kind, name in {(row[1], row[5]) for row in group}:
+                if kind == UNKNOWN:
+                    self._log["unknown_type", name] += 1
+                elif any(row[1] == kind and row[0] <= self._as_of for row in group):
+                    self._log["without_checkout_id",] += 1
+
+    def _records(self) -> None:
+        for loss in self._gathered.losses.values():
+            kept = "kept" if loss.kept else ""
+            self._log["lost_events", loss.source, loss.reason, kept] += loss.count
+        for declared in self._gathered.declarations.values():
+            steps = json.dumps([step.model_dump(exclude_none=True) for step in declared.steps])
+            limits = (declared.abandon_after, declared.recover_within)
+            gap, within = (limit // timedelta(microseconds=1) for limit in limits)
+            self._log["definition", micros(declared.occurred_at), steps, gap, within] += 1
+
+    # Orders and refunds
+
+    def _orders(self) -> None:
+        for group in self._by_order.groups():
+            shown = [record for record in group if record[1] == SHOWN]
+            refunds = [record for record in group if record[1] == REFUND]
+            if shown:
+                self._order(shown, self._refunds(refunds))
+                continue
+            excluded = [record for record in group if record[1] == LEFT_OUT]
+            if excluded:
+                *_, units, currency = _earliest(excluded)[:7]
+                self._log["excluded_orders",] += 1
+                if units is not None:
+                    self._log["excluded_gross", currency] += units
+                continue
+            for _, units, currency in self._refunds(refunds):
+                self._unmatched("refunds_without_order", units, currency)
+
+    def _order(self, shown: list[Any], refunds: list[tuple[str, int | None, str | None]]) -> None:
+        log = self._log
+        owner = _earliest(shown)
+        units, currency, group, day, outcome = owner[5:]
+        cell = (group, day)
+        counted = self._cells[cell]
+        if cell == LOG:
+            log["without_step_orders",] += 1
+        else:
+            counted["orders", outcome] += 1
+        if len({record[3] for record in shown}) > 1:
+            log["shared_orders",] += 1
+        if len({record[5:7] for record in shown}) > 1:
+            log["order_conflicts",] += 1
+        if units is None:
+            log["orders_without_total",] += 1
+            counted["unpriced", outcome] += 1
+        else:
+            counted["gross", outcome, currency] += units
+        back = 0
+        for _, amount, other in refunds:
+            if amount is None:
+                log["refunds_without_amount",] += 1
+            elif other != currency or units is None:
+                self._unmatched("refunds_other_currency", amount, other)
+            else:
+                back += amount
+        if back:
+            counted["refunded", outcome, currency] += back
+            if back > units:
+                log["refunds_over_order",] += 1
+
+    def _refunds(self, records: list[Any]) -> list[tuple[str, int | None, str | None]]:
+        """The distinct refunds of an order up to as_of: the earliest telling of each."""
+        earliest: dict[str, Any] = {}
+        dropped = set()
+        for _, _, t, event_id, refund_id, units, currency, excluded in records:
+            if t > self._as_of:
+                continue
+            if excluded:
+                dropped.add(event_id)
+                continue
+            key = refund_id or event_id
+            this = (t, event_id, -1 if units is None else units, currency or "")
+            if key not in earliest or this < earliest[key]:
+                earliest[key] = this
+        if dropped:
+            self._log["excluded_events",] += len(dropped)
+        return [
+            (key, None if units < 0 else units, currency)
+            for key, (_, _, units, currency) in earliest.items()
+        ]
+
+    def _unmatched(self, fact: str, units: int | None, currency: str | None) -> None:
+        if units is None:
+            self._log["refunds_without_amount",] += 1
+        else:
+            self._log[fact,] += 1
+            self._log[f"{fact}_money", currency or ""] += units
+
+
+def _earliest(shown: list[Any]) -> Any:
+    """The earliest telling of an order; ties by checkout id, event id, amount and currency."""
+    return min(
+        shown,
+        key=lambda record: (
+            *record[2:5],
+            -1 if record[5] is None else record[5],
+            record[6] or "",
+        ),
+    )
