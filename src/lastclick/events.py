@@ -57,6 +57,7 @@ MAX_LINE_BYTES = 32 * 1024
 ORDER = "order"
 
 S = TypeVar("S", default=Any)
+T = TypeVar("T")
 
 
 # Ids ---------------------------------------------------------------------------------------------
@@ -465,18 +466,18 @@ def _as_written(schema: dict[str, Any]) -> None:
     schema["description"] = schema["description"].partition("\n\n")[0]
 
 
-class _Once(Generic[E]):
+class _Once(Generic[T]):
     """What `functools.cached_property` is from Python 3.12 on: without a lock.
 
     In 3.11 it has one lock for all events. A child that is forked while another thread holds it
     would wait for ever.
     """
 
-    def __init__(self, make: Callable[[Any], E]) -> None:
+    def __init__(self, make: Callable[[Any], T]) -> None:
         self.make = make
         self.__doc__ = make.__doc__
 
-    def __get__(self, record: Any, _: type | None = None) -> E:
+    def __get__(self, record: Any, _: type | None = None) -> T:
         if record is None:
             return self  # type: ignore[return-value]  # on the class it is for documentation tools
         value = record.__dict__[self.make.__name__] = self.make(record)
