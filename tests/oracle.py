@@ -173,8 +173,9 @@ def figures(
 
     started = [journey for journey in whole if journey["deepest"] is not None]
     attributes = (by,) if isinstance(by, str) else tuple(by)
+    single = len(attributes) == 1
     for journey in started:
-        journey["group"] = group_of(journey, attributes, isinstance(by, str))
+        journey["group"] = group_of(journey, attributes, single)
         day = (EPOCH + timedelta(microseconds=journey["start"])).astimezone(ZoneInfo(timezone))
         journey["day"] = day.date().isoformat()
 
@@ -492,7 +493,7 @@ def facts(
         "unknown_steps": count_by(unknown),
         "not_first_step": sum(begin(j, steps) != 0 for j in counted),
         "out_of_order": len(skews),
-        "largest_skew_us": max(skews, default=0),
+        "largest_skew_s": max(skews, default=0) // 1_000_000,
         "activity_after_order": sum(
             j["order"] is not None and j["last"] > j["order"] for j in counted
         ),
@@ -501,10 +502,10 @@ def facts(
         "several_customers": sum(
             len({e["customer_id"] for e in j["events"] if "customer_id" in e}) > 1 for j in singles
         ),
-        "orders_in_several_attempts": sum(len(o["attempts"]) > 1 for o in orders.values()),
+        "shared_orders": sum(len(o["attempts"]) > 1 for o in orders.values()),
         "order_conflicts": sum(len(o["totals"]) > 1 for o in orders.values()),
         "orders_without_total": sum(o["total"] is None for o in orders.values()),
-        "lost_but_ordered_elsewhere": elsewhere,
+        "ordered_elsewhere": elsewhere,
     }
 
 

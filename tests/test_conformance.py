@@ -1,0 +1,110 @@
+"""The published cases, the third parties' cases, and the naive oracle, against the library."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+
+from docs.conformance.run import CASES, EXACT, answer, differences, lines_of
+from tests import oracle, strategies
+
+ALL = {case["name"]: case for case in CASES["cases"]}
+DELIVERIES = {
+    "as it is": lambda lines: lines,
+    "backwards": lambda lines: lines[::-1],
+    "twice": lambda lines: lines + lines,
+}
+
+
+def oracle_answer(lines: list[dict[str, Any]], options: dict[str, Any]) -> dict[str, Any]:
+    """The oracle's figures, its refusal of several funnels put as the cases put it."""
+    options = dict(options)
+    if "funnel_name" in options:
+        options["funnel"] = options.pop("funnel_name")
+    try:
+        return oracle.figures(lines, **options)
+    except oracle.SeveralFunnelsError as error:
+        return {"error": {"funnels": error.names}}
+
+
+@pytest.mark.parametrize("delivery", DELIVERIES)
+@pytest.mark.parametrize("name", ALL)
+def test_oracle_agrees_with_the_case(name: str, delivery: str) -> None:
+    """The naive reading gives what was worked out by hand, however the log arrives."""
+    case = ALL[name]
+    lines = DELIVERIES[delivery](lines_of(case))
+
+    got = oracle_answer(lines, case["options"])
+
+    assert differences(case["expect"], got) == []
+
+
+@pytest.mark.parametrize("delivery", DELIVERIES)
+@pytest.mark.parametrize("name", ALL)
+def test_library_agrees_with_the_case(name: str, delivery: str) -> None:
+    """The library gives what was worked out by hand, however the log arrives."""
+    case = ALL[name]
+    lines = DELIVERIES[delivery](lines_of(case))
+
+    got = answer(lines, case["options"])
+
+    assert differences(case["expect"], got) == []
+
+
+@given(strategies.questions())
+def test_library_equals_the_oracle(question: tuple[list[dict[str, Any]], dict[str, Any]]) -> None:
+    """On any log, asked in any way, the library's figures are those of the naive reading."""
+    lines, options = question
+
+    expected, got = oracle.figures(lines, **options), answer(lines, options)
+
+    assert differences(expected, got, EXACT) == []
+
+
+def test_case_names_are_unique_and_enough() -> None:
+    """Each case can be named, says which rule it holds, and there are at least eighty."""
+    assert len(ALL) == len(CASES["cases"]) >= 80
+    assert all(case["why"].endswith((".", ".'")) for case in ALL.values())
+
+
+def vector_lines(vector: dict[str, Any]) -> list[dict[str, Any]]:
+    """A third party's case as the lines of a log."""
+    lines = lines_of(
+        {
+            "funnel": {
+                "steps": vector["steps"],
+                "abandon_after_s": 1800,
+                "recover_within_s": 604800,
+            },
+            "events": [],
+        }
+    )
+    for n, (attempt, seconds, step) in enumerate(vector["events"], start=1):
+        instant = datetime(2026, 10, 1, tzinfo=UTC) + timedelta(seconds=seconds)
+        line = {"v": 1, "type": "step_entered", "event_id": f"e{n}", "funnel": "checkout"}
+        if attempt is not None:
+            line["checkout_id"] = attempt
+        line["occurred_at"] = instant.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        lines.append({**line, "step": step})
+    return lines
+
+
+def test_closed_counts_are_those_of_the_third_parties_cases(shared: Path) -> None:
+    """With closed=True every published case of other tools comes out as its rule says."""
+    vectors = json.loads((shared / "vectors" / "funnel-cases.json").read_text("utf-8"))["cases"]
+
+    for vector in vectors:
+        lines = vector_lines(vector)
+        options = {"closed": True}
+        if vector["within_s"] is not None:
+            options["within_s"] = vector["within_s"]
+        for got in (answer(lines, options), oracle.figures(lines, **options)):
+            counts = [got["closed"][step] for step in vector["steps"]]
+            assert counts == vector["closed_ordered"]["counts"], vector["name"]
+
+    assert len(vectors) == 22
