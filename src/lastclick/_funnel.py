@@ -81,7 +81,7 @@ class FunnelStats:
         rejected: Events that could not be used, by reason.
         dropped: Events that a hook dropped or failed on, by reason.
         flawed: Events that were accepted without a flawed part, by reason.
-        undelivered: Events that a sink could not keep, by reason.
+        undelivered: Events of the shop that a sink could not keep, by reason; for each sink.
 
     .. versionadded:: 0.1.0
     """
@@ -168,7 +168,7 @@ class Funnel(Generic[S]):
     ) -> None:
         self._sinks = _checked_sinks(sink)
         self._on_error = _checked_callable("on_error", on_error)
-        self._hooks = tuple(_checked_callable("before_emit", hook) for hook in before_emit)
+        self._hooks = _checked_hooks(before_emit)
         self._clock = _checked_callable("clock", clock) if clock is not None else _now
         try:
             self._name = id_text("name", name)
@@ -195,8 +195,10 @@ class Funnel(Generic[S]):
 
     def _start_process(self) -> None:
         """Forget what belonged to the parent: a lock it may hold, its counts, its declaration."""
-        self._lock = threading.Lock()
-        self._declared = False
+        # Re-entrant: a finalizer or a signal handler may record while this thread counts.
+        self._lock = threading.RLock()
+        self._declaring = threading.RLock()
+        self._declared: bool | None = False
         self._accepted: dict[int, int] = {}
         self._counts: dict[str, Counter[str]] = {
             kind: Counter() for kind in ("rejected", "dropped", "flawed", "undelivered")
@@ -335,7 +337,7 @@ class Funnel(Generic[S]):
                 done = bool(getattr(sink, verb)(left)) and done
             except Exception as error:  # noqa: BLE001 - somebody else's sink; reported below
                 done = False
-                errors.append(self._undelivered(sink, error))
+                errors.append(_undelivered(sink, error))
         for told in errors:
             self._on_error(told)
         return done
@@ -447,19 +449,30 @@ class Funnel(Generic[S]):
 
     def _emit(self, event: Event, errors: list[LastclickError]) -> None:
         if not self._declared:
-            self._declared = True
-            self._emit(self._declaration, errors)
+            self._declare(errors)
         for sink in self._sinks:
             try:
                 sink.emit(event)
             except Exception as error:  # noqa: BLE001 - one failing sink never starves another
-                errors.append(self._undelivered(sink, error))
+                told = _undelivered(sink, error)
+                errors.append(told)
+                if isinstance(event, _SHOPPER_EVENTS):
+                    self._count("undelivered", told.reason)
 
-    def _undelivered(self, sink: Sink, error: Exception) -> DeliveryError:
-        if not isinstance(error, DeliveryError):
-            error = DeliveryError(f"{sink!r} failed: {error!r}", "sink_failed")
-        self._count("undelivered", error.reason)
-        return error
+    def _declare(self, errors: list[LastclickError]) -> None:
+        """Emit the declaration once; other threads wait, so that it is before their events."""
+        with self._declaring:
+            if self._declared is not False:  # done, or a sink that records while it is declared to
+                return
+            self._declared = None
+            try:
+                for sink in self._sinks:
+                    try:
+                        sink.emit(self._declaration)
+                    except Exception as error:  # noqa: BLE001 - as in _emit
+                        errors.append(_undelivered(sink, error))
+            finally:
+                self._declared = True
 
     def _tell(self, error: EventError, kind: str, errors: list[LastclickError]) -> None:
         """Count it, write it to the log, and have it reported."""
@@ -469,7 +482,10 @@ class Funnel(Generic[S]):
             self._write_loss(error.reason, errors, kept=kind == "flawed")
 
     def _write_loss(self, reason: str, errors: list[LastclickError], *, kept: bool) -> None:
-        now = _now()
+        try:
+            now = utc(self._clock())
+        except Exception:  # noqa: BLE001 - a clock that fails is told of where an event needs it
+            now = _now()
         loss = EventsLost(
             event_id=new_id(),
             funnel=self._name,
@@ -743,7 +759,7 @@ class Checkout(Generic[S]):
             return names[step]
         except (KeyError, TypeError):  # unknown, another spelling of a known one, or unhashable
             pass
-        name = id_text("step", step_name(step))
+        name = id_text("step", step.name if isinstance(step, Step) else step)
         if name not in names:
             steps = ", ".join(step.name for step in self._funnel.declaration.steps)
             flaws.append(UnknownStepError(f"unknown step {shown(name)}; this funnel has {steps}"))
@@ -792,6 +808,12 @@ def _put(
     else:
         if checked is not None:
             fields[name] = checked
+
+
+def _undelivered(sink: Sink, error: Exception) -> DeliveryError:
+    if isinstance(error, DeliveryError):
+        return error
+    return DeliveryError(f"{shown(sink)} failed: {shown(error)}", "sink_failed")
 
 
 def _as_flaw(name: str, error: Exception) -> EventError:
@@ -885,8 +907,9 @@ def _checked_event(result: Any) -> ShopperEvent:
 # Settings: wrong ones raise at once ---------------------------------------------------------------
 
 
-def _checked_sinks(sink: object) -> tuple[Sink, ...]:
-    sinks = tuple(sink) if isinstance(sink, Iterable) and not isinstance(sink, Sink) else (sink,)
+def _checked_sinks(sink: Any) -> tuple[Sink, ...]:
+    one = isinstance(sink, Sink | str | bytes) or not isinstance(sink, Iterable)
+    sinks = (sink,) if one else tuple(sink)
     wrong = [one for one in sinks if isinstance(one, type) or not isinstance(one, Sink)]
     if wrong or not sinks:
         found = shown(wrong[0]) if wrong else "none"
@@ -897,8 +920,15 @@ def _checked_sinks(sink: object) -> tuple[Sink, ...]:
 
 def _checked_callable(name: str, value: Any) -> Any:
     if not callable(value):
-        raise ConfigError(f"{name} must be callable, not {shown(value)}")
+        raise ConfigError(f"{name} is {shown(value)}; pass a callable")
     return value
+
+
+def _checked_hooks(hooks: object) -> tuple[Hook, ...]:
+    if not isinstance(hooks, Iterable):
+        msg = f"before_emit: {shown(hooks)}; pass several hooks: before_emit=(redact('email'),)"
+        raise ConfigError(msg)
+    return tuple(_checked_callable("each hook of before_emit", hook) for hook in hooks)
 
 
 def _checked_steps(steps: object) -> tuple[Step[Any], ...]:
@@ -918,7 +948,7 @@ def _checked_steps(steps: object) -> tuple[Step[Any], ...]:
         raise ConfigError("a funnel needs at least one step, such as steps=('cart', 'payment')")
     twice = [name for name, times in Counter(names).items() if times > 1]
     if twice:
-        raise ConfigError(f"step {twice[0]!r} is named twice; step names must differ")
+        raise ConfigError(f"step {twice[0]!r} is named twice; give each step a name of its own")
     if ORDER in names:
         msg = f"no step may be named {ORDER!r}: it stands for the purchase itself; use complete()"
         raise ConfigError(msg)
@@ -928,10 +958,13 @@ def _checked_steps(steps: object) -> tuple[Step[Any], ...]:
 def _check_limits(abandon_after: object, recover_within: object) -> None:
     for name, value in (("abandon_after", abandon_after), ("recover_within", recover_within)):
         if not isinstance(value, timedelta) or value <= timedelta(0):
-            msg = f"{name} is a timedelta above zero, not {shown(value)}"
+            msg = f"{name} is {shown(value)}; pass a timedelta above zero"
             raise ConfigError(msg)
     assert isinstance(abandon_after, timedelta)
     assert isinstance(recover_within, timedelta)
     if recover_within < abandon_after:
-        msg = f"recover_within ({recover_within}) is below abandon_after ({abandon_after})"
+        msg = (
+            f"recover_within ({recover_within}) is below abandon_after ({abandon_after}); "
+            f"make it at least as long"
+        )
         raise ConfigError(msg)
