@@ -13,6 +13,7 @@ Setting up may raise. A call during a checkout raises nothing: its error goes to
 
 import logging
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
 
@@ -149,7 +150,8 @@ def log_errors(error: LastclickError, /) -> None:
         return
     _logged[kind] = (now, 0)
     more = f" ({passed} more of this kind since the last such line)" if passed else ""
-    _logger.warning("%s: %s%s", type(error).__name__, error, more)
+    with suppress(Exception):  # an application's handler that fails must not cost a sale
+        _logger.warning("%s: %s%s", type(error).__name__, error, more)
 
 
 def raise_errors(error: LastclickError, /) -> NoReturn:
