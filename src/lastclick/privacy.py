@@ -36,7 +36,10 @@ def pseudonymize(key: bytes | str) -> Callable[[ShopperEvent], ShopperEvent]:
 
     .. versionadded:: 0.1.0
     """
-    secret = key.encode() if isinstance(key, str) else bytes(key)
+    if not isinstance(key, str | bytes):  # bytes(20) would be 20 zeros, a key that all can guess
+        msg = f"the key is {type(key).__name__}; pass {_KEY_BYTES} to 64 secret bytes, or text"
+        raise ConfigError(msg)
+    secret = key.encode() if isinstance(key, str) else key
     if not _KEY_BYTES <= len(secret) <= hashlib.blake2b.MAX_KEY_SIZE:
         msg = f"the key has {len(secret)} bytes; pseudonymize needs {_KEY_BYTES} to 64 secret bytes"
         raise ConfigError(msg)
