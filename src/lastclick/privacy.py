@@ -22,7 +22,7 @@ def pseudonymize(key: bytes | str) -> Callable[[ShopperEvent], ShopperEvent]:
             new one. Text is taken as UTF-8.
 
     Raises:
-        ConfigError: The key is shorter than 16 or longer than 64 bytes.
+        ConfigError: The key is not text or bytes, or shorter than 16 or longer than 64 bytes.
 
     Example:
         >>> from lastclick import Funnel
@@ -36,13 +36,7 @@ def pseudonymize(key: bytes | str) -> Callable[[ShopperEvent], ShopperEvent]:
 
     .. versionadded:: 0.1.0
     """
-    if not isinstance(key, str | bytes):  # bytes(20) would be 20 zeros, a key that all can guess
-        msg = f"the key is {type(key).__name__}; pass {_KEY_BYTES} to 64 secret bytes, or text"
-        raise ConfigError(msg)
-    secret = key.encode() if isinstance(key, str) else key
-    if not _KEY_BYTES <= len(secret) <= hashlib.blake2b.MAX_KEY_SIZE:
-        msg = f"the key has {len(secret)} bytes; pseudonymize needs {_KEY_BYTES} to 64 secret bytes"
-        raise ConfigError(msg)
+    secret = _secret(key)
 
     def hook(event: ShopperEvent, /) -> ShopperEvent:
         if event.customer_id is None:
@@ -84,3 +78,14 @@ def redact(*names: str) -> Callable[[ShopperEvent], ShopperEvent]:
         return event.model_copy(update={"attributes": kept})
 
     return hook
+
+
+def _secret(key: object) -> bytes:
+    if not isinstance(key, str | bytes):  # bytes(20) would be 20 zeros, a key that all can guess
+        msg = f"the key is {type(key).__name__}; pass {_KEY_BYTES} to 64 secret bytes, or text"
+        raise ConfigError(msg)
+    secret = key.encode() if isinstance(key, str) else key
+    if not _KEY_BYTES <= len(secret) <= hashlib.blake2b.MAX_KEY_SIZE:
+        msg = f"the key has {len(secret)} bytes; pass {_KEY_BYTES} to 64 secret bytes"
+        raise ConfigError(msg)
+    return secret
