@@ -46,6 +46,13 @@ _REASONS = {
     errno.EMFILE: "too_many_open_files",
     errno.ENFILE: "too_many_open_files",
 }
+
+
+def _reason(number: int | None) -> str:
+    return _REASONS.get(number or 0, "io_error")
+
+
+#: A disk that is full now.
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
@@ -186,7 +193,9 @@ class FileSink:
         # Raised from here, not from within `except`: a traceback that somebody keeps would keep
         # the segment, and thus its file, open.
         del segment
-        self._fail(event, number)
+        self._put_in_order(event, number)
+        if event.type not in RECORDS:
+            raise self._lose(event, number)
 
     def _emit_with_care(self, event: Event, line: bytes) -> None:
         """Emit where more is to be done than one write."""
@@ -209,24 +218,23 @@ class FileSink:
             segment.append(line)
             segment.declared[event.funnel] = line
 
-    def _fail(self, event: Event, number: int | None) -> None:
-        """Put a failed write in order: nothing may follow a torn line, and nothing is forgotten."""
-        reason = _REASONS.get(number or 0, "io_error")
+    def _put_in_order(self, event: Event, number: int | None) -> None:
+        """After a failed write: nothing may follow a torn line, and nothing is forgotten."""
         segment = self._segment
+        if segment is not None and (segment.spoilt or event.type == DECLARED):
+            self._segment = None
+        elif segment is not None:
+            segment.check_at = 0.0  # takes the next event to what is owed
         if event.type == DECLARED:
             self._undeclared = True
-            self._segment = None  # the head of the next one has the declaration
-        elif segment is not None:
-            if segment.spoilt:
-                self._segment = None
-            segment.check_at = 0.0  # takes the next event to what is owed
-        if event.type != DECLARED:
-            self._losses.owe(event, reason)
-        if event.type in RECORDS:
-            return
+        else:
+            self._losses.owe(event, _reason(number))
+
+    def _lose(self, event: Event, number: int | None) -> DeliveryError:
+        reason = _reason(number)
         self._losses.count(event, reason)
         msg = f"event {event.event_id} not kept: {os.strerror(number or 0)}: {self._directory}"
-        raise DeliveryError(msg, reason)
+        return DeliveryError(msg, reason)
 
     # Segments ------------------------------------------------------------------------------------
 
@@ -352,7 +360,7 @@ _sinks: weakref.WeakSet[FileSink] = weakref.WeakSet()
 
 def _after_fork_in_child() -> None:
     for sink in list(_sinks):
-        sink._begin_in_child()  # noqa: SLF001 - part of the class, but a hook cannot be taken back
+        sink._begin_in_child()
 
 
 def _at_exit() -> None:
