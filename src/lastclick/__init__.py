@@ -4,8 +4,23 @@ A backend calls a `Funnel` at each step of its checkout; events go to sinks; `me
 into abandonment, drop-off by step, lost and recovered revenue.
 """
 
+from lastclick._fold import Outcome
 from lastclick._funnel import Checkout, Funnel
+from lastclick._journeys import Journey, journeys
+from lastclick._log import read_log
 from lastclick._money import Money
 from lastclick.events import Step
+from lastclick.metrics import Report, measure
 
-__all__ = ["Checkout", "Funnel", "Money", "Step"]
+__all__ = [
+    "Checkout",
+    "Funnel",
+    "Journey",
+    "Money",
+    "Outcome",
+    "Report",
+    "Step",
+    "journeys",
+    "measure",
+    "read_log",
+]

@@ -1,17 +1,18 @@
 """Reading events once: shopper rows exchanged by checkout, and what the log says beside them."""
 
+import json
 import time
-from collections.abc import Iterable, Iterator, Mapping
-from datetime import timedelta
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 import attrs
 
 from lastclick._exchange import Exchange
-from lastclick._journeys import Law
-from lastclick._rows import REFUNDED, Row, Rows
-from lastclick.errors import ConfigError
-from lastclick.events import Event, EventsLost, FunnelDeclared
+from lastclick._fold import Law
+from lastclick._rows import REFUNDED, Row, Rows, micros
+from lastclick.errors import ConfigError, EventError
+from lastclick.events import Event, EventsLost, FunnelDeclared, utc
 
 _CHECKOUT_ID, _EVENT_ID, _WHAT = 3, 2, 5
 
@@ -35,6 +36,7 @@ class HasDeclaration(Protocol):
 
 
 Events: TypeAlias = Iterable[Event]
+Excluded: TypeAlias = tuple[tuple[str, tuple[str | int | bool | None, ...]], ...]
 Chosen: TypeAlias = str | FunnelDeclared | HasDeclaration | None
 
 #: Traffic that is left out of every report unless you say otherwise.
@@ -205,3 +207,34 @@ def law_of(
 
 def _whole(limit: timedelta) -> int:
     return limit // timedelta(microseconds=1)
+
+
+def excluded_values(exclude: object) -> Excluded:
+    """What is excluded, by attribute, in one order.
+
+    Raises:
+        ConfigError: It is no mapping of names to values.
+    """
+    if not isinstance(exclude, Mapping):
+        msg = f"exclude: {exclude!r:.100}; pass a mapping such as {{'traffic': ('bot', 'test')}}"
+        raise ConfigError(msg)
+    for name, values in exclude.items():
+        if isinstance(values, str) or not isinstance(values, Sequence | frozenset | set):
+            msg = f"exclude[{name!r}] is {values!r:.100}; pass the values, such as ('bot', 'test')"
+            raise ConfigError(msg)
+    return tuple(
+        (name, tuple(sorted(values, key=lambda value: json.dumps(value))))
+        for name, values in sorted(exclude.items())
+    )
+
+
+def as_instant(as_of: datetime | None) -> int | None:
+    """An aware datetime as microseconds.
+
+    Raises:
+        ConfigError: It is none.
+    """
+    try:
+        return None if as_of is None else micros(utc(as_of))
+    except EventError as error:
+        raise ConfigError(f"as_of: {error}") from None

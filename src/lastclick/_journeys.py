@@ -1,276 +1,238 @@
-"""The one fold: from the events of an attempt to what became of it.
+"""Journeys for people and jobs: who left, where, with what, and what became of it."""
 
-Every rule here is a minimum, a maximum, a pick by a total key or a count of distinct things, so
-that neither the order of arrival nor redelivery can matter. `docs/reference/metrics.md` states
-them; `docs/conformance` has the cases.
-"""
-
-from bisect import bisect_left
-from collections.abc import Iterable, Iterator
-from enum import StrEnum
-from operator import itemgetter
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Literal
 
 import attrs
 
-from lastclick._rows import ASSIGNED, CLICKED, FAILED, ORDERED, SENT, Row
+from lastclick._exchange import Exchange
+from lastclick._fold import Fold, Law, Outcome, fold, journeys_of, remaining
+from lastclick._gather import (
+    EXCLUDE,
+    Chosen,
+    Events,
+    as_instant,
+    excluded_values,
+    gather,
+    law_of,
+)
+from lastclick._money import Money
+from lastclick._rows import CLICKED, FAILED, ORDERED, SENT, Row, Rows, instant
+from lastclick.errors import ConfigError
+from lastclick.events import ORDER
 
-_TIME = itemgetter(0)
+
+@attrs.frozen
+class Order:
+    """An order that a journey shows.
+
+    Attributes:
+        order_id: The shop's own id.
+        at: When it was first told here.
+        total: What the shopper pays; None where it is unknown.
+    """
+
+    order_id: str
+    at: datetime
+    total: Money | None
 
 
-class Outcome(StrEnum):
-    """What became of an attempt as of an instant: one of eight, which exclude each other.
+@attrs.frozen
+class Reminder:
+    """A message that went out, or a click on its link.
 
-    Example:
-        >>> Outcome.LOST == "lost"
-        True
+    Attributes:
+        at: When.
+        channel: ``"email"``, ``"sms"``, ...
+        campaign: Which campaign it belongs to, where that is known.
+        clicked: Whether this is the click.
+    """
+
+    at: datetime
+    channel: str
+    campaign: str | None
+    clicked: bool
+
+
+@attrs.frozen
+class Failure:
+    """Something that went wrong at a step.
+
+    Attributes:
+        at: When.
+        step: Where.
+        reason: Why.
+    """
+
+    at: datetime
+    step: str
+    reason: str
+
+
+@attrs.frozen
+class Journey:
+    """One attempt (or one customer's joined attempts), and what became of it.
+
+    Attributes:
+        checkout_id: The attempt; of several, the first.
+        customer_id: The customer on its earliest event that names one.
+        outcome: What became of it as of the instant asked for.
+        furthest: The deepest step, or ``"order"``.
+        steps: The steps it was seen at, in the order in which it first was.
+        value: The last cart value known at the abandonment; None where there is none.
+        started_at: Its first known step or its order.
+        last_activity_at: The last thing the shopper did.
+        abandoned_at: The last abandonment before the order or the instant; None where none.
+        orders: The orders it shows, by time.
+        arm: The arm it was first assigned to, ``"treated"`` or ``"holdout"``; None where to none.
+        reminders: Messages and clicks, by time.
+        failures: What went wrong, by time.
+        attributes: The attributes of its earliest step event.
 
     .. versionadded:: 0.1.0
     """
 
-    IN_FLIGHT = "in_flight"
-    PURCHASED = "purchased"
-    RECOVERABLE = "recoverable"
-    LOST = "lost"
-    RECOVERED_BY_LINK = "recovered_by_link"
-    RECOVERED_AFTER_REMINDER = "recovered_after_reminder"
-    RECOVERED_UNAIDED = "recovered_unaided"
-    PURCHASED_LATE = "purchased_late"
-
-
-@attrs.frozen
-class Law:
-    """A definition as the fold needs it: limits in microseconds, steps by position.
-
-    Attributes:
-        steps: The names of the steps, in order.
-        required: The positions of the steps that are not optional.
-        abandon_after: An attempt idle for longer is abandoned.
-        recover_within: An order this long after an abandonment, or earlier, is a recovery.
-    """
-
+    checkout_id: str
+    customer_id: str | None
+    outcome: Outcome
+    furthest: str
     steps: tuple[str, ...]
-    required: tuple[int, ...]
-    abandon_after: int
-    recover_within: int
-    positions: dict[str, int] = attrs.field(init=False, eq=False)
+    value: Money | None
+    started_at: datetime
+    last_activity_at: datetime
+    abandoned_at: datetime | None
+    orders: tuple[Order, ...]
+    arm: str | None
+    reminders: tuple[Reminder, ...]
+    failures: tuple[Failure, ...]
+    attributes: Mapping[str, str | int | bool | None]
 
-    def __attrs_post_init__(self) -> None:
-        positions = {name: position for position, name in enumerate(self.steps)}
-        object.__setattr__(self, "positions", positions)
 
+def journeys(
+    events: Events,
+    funnel: Chosen = None,
+    *,
+    as_of: datetime | None = None,
+    outcome: str | Outcome | None = None,
+    unit: Literal["attempt", "customer"] = "attempt",
+    exclude: Mapping[str, Sequence[str | int | bool | None]] = EXCLUDE,
+    abandon_after: timedelta | None = None,
+    recover_within: timedelta | None = None,
+) -> Iterator[Journey]:
+    """The journeys in some events, one by one, in no promised order.
 
-class Fold:
-    """What the rows of one attempt come to. Instants are microseconds, None where there is none.
+    Args:
+        events: Events, or a log from `read_log`.
+        funnel: Which funnel: its name, a `Funnel` or a declaration; None takes the one declared.
+        as_of: Shopper events after it do not exist; None takes the latest one. A job that wins
+            shoppers back passes the present.
+        outcome: Only journeys with this outcome.
+        unit: ``"attempt"``, or ``"customer"`` to join the attempts of one customer.
+        exclude: By attribute, the values whose attempts are left out.
+        abandon_after: Instead of the definition's.
+        recover_within: Instead of the definition's.
 
-    Attributes:
-        rows: The rows, by time.
-        start: The first known step or the order, whichever is earlier.
-        last: The last activity.
-        order_at: The first order.
-        first_abandoned: The first abandonment before the order or ``as_of``.
-        abandoned: The last one.
-        outcome: None where it has no start.
-        first: By position of a step, when it was first seen there.
-        known: (time, position) of every event at a known step.
-        values: (time, position, kind, event id, units, currency) of every cart value there.
-        orders: The rows of its orders.
-        failures: (position, reason, checkout id, event id) of every failure at a known step.
-        customer_id: The customer on the earliest event that names one.
-        several_customers: Whether its events name more than one.
-        arm: The arm it was first assigned to, None where to none.
-        group: The group of its earliest step event, None where it has no step event.
+    Raises:
+        ConfigError: A setting cannot be used, or the funnel is not to be told.
+
+    Example:
+        >>> from lastclick import journeys
+        >>> [journey.checkout_id for journey in journeys(events, outcome="lost")]
+        ['c-2']
+
+    .. versionadded:: 0.1.0
     """
+    try:
+        wanted = None if outcome is None else Outcome(outcome)
+    except ValueError:
+        known = ", ".join(Outcome)
+        raise ConfigError(f"outcome {outcome!r:.100} is none of: {known}") from None
+    if unit not in ("attempt", "customer"):
+        raise ConfigError(f"unit is 'attempt' or 'customer', not {unit!r:.100}")
+    chosen = as_instant(as_of)
+    rows = Rows(None, (), dict(excluded_values(exclude)), everything=True)
+    gathered = gather(events, funnel, rows)
+    law = law_of(gathered.declaration, abandon_after, recover_within)
+    until = gathered.latest if chosen is None else chosen
+    return _journeys(gathered.by_checkout, law, -1 if until is None else until, unit, wanted)
 
-    __slots__ = (
-        "abandoned",
-        "arm",
-        "customer_id",
-        "failures",
-        "first",
-        "first_abandoned",
-        "group",
-        "known",
-        "last",
-        "order_at",
-        "orders",
-        "outcome",
-        "rows",
-        "several_customers",
-        "start",
-        "values",
+
+def _journeys(
+    by_checkout: Exchange, law: Law, as_of: int, unit: str, wanted: Outcome | None
+) -> Iterator[Journey]:
+    for it in _folds(by_checkout, law, as_of, unit):
+        if it.first and it.outcome is not None and (wanted is None or it.outcome is wanted):
+            yield _journey(it, law)
+
+
+def _folds(by_checkout: Exchange, law: Law, as_of: int, unit: str) -> Iterator[Fold]:
+    by_customer = Exchange(0)
+    for group in by_checkout.groups():
+        rows, _ = remaining(group, as_of)
+        if not rows:
+            continue
+        it = fold(rows, law, as_of)
+        if unit == "attempt" or it.customer_id is None:
+            yield it
+        else:
+            for row in it.rows:
+                by_customer.put(it.customer_id, (it.customer_id, *row))
+    for records in by_customer.groups():
+        yield from journeys_of((record[1:] for record in records), law, as_of)
+
+
+def _journey(it: Fold, law: Law) -> Journey:
+    assert it.start is not None
+    assert it.outcome is not None
+    value, names = it.value, law.steps
+    first_rows = sorted(it.rows, key=lambda row: (row[0], row[3] or ""))
+    started = next(
+        row for row in first_rows if row[0] == it.start and _starts(row, law)
+    )
+    return Journey(
+        checkout_id=started[3] or "",
+        customer_id=it.customer_id,
+        outcome=it.outcome,
+        furthest=ORDER if it.orders else names[it.deepest],
+        steps=tuple(names[at] for at in sorted(it.first, key=lambda at: (it.first[at], at))),
+        value=None if value is None else Money.from_units(*value),
+        started_at=instant(it.start),
+        last_activity_at=instant(it.last),
+        abandoned_at=None if it.abandoned is None else instant(it.abandoned),
+        orders=_orders(it),
+        arm=it.arm,
+        reminders=tuple(
+            Reminder(instant(row[0]), row[5], row[6], row[1] == CLICKED)
+            for row in _told(it, SENT, CLICKED)
+        ),
+        failures=tuple(
+            Failure(instant(row[0]), row[5], row[6] or "") for row in _told(it, FAILED)
+        ),
+        attributes=json.loads(it.group or "{}"),
     )
 
-    rows: list[Row]
-    start: int | None
-    last: int
-    order_at: int | None
-    first_abandoned: int | None
-    abandoned: int | None
-    outcome: Outcome | None
-    first: dict[int, int]
-    known: list[tuple[int, int]]
-    values: list[tuple[int, int, int, str, int, str]]
-    orders: list[Row]
-    failures: set[tuple[int, str, str, str]]
-    customer_id: str | None
-    several_customers: bool
-    arm: str | None
-    group: str | None
 
-    @property
-    def deepest(self) -> int:
-        """The position of the deepest step it was seen at; -1 where it was seen at none."""
-        return max(self.first, default=-1)
-
-    @property
-    def value(self) -> tuple[int, str] | None:
-        """Units and currency of the last cart value at or before the abandonment."""
-        return self.value_at(self.abandoned)
-
-    def value_at(self, instant: int | None) -> tuple[int, str] | None:
-        """Units and currency of the last cart value at or before an instant."""
-        if instant is None:
-            return None
-        known = [value for value in self.values if value[0] <= instant]
-        if not known:
-            return None
-        *_, units, currency = max(known)
-        return units, currency
-
-    def next_after(self, position: int) -> int | None:
-        """When it first went deeper, or ordered, at or after it was first seen at a step."""
-        since = self.first[position]
-        times = [t for t, at in self.known if at > position and t >= since]
-        if self.order_at is not None and self.order_at >= since:
-            times.append(self.order_at)
-        return min(times, default=None)
+def _starts(row: Row, law: Law) -> bool:
+    return row[1] == ORDERED or row[1] <= FAILED and row[5] in law.positions
 
 
-def fold(rows: list[Row], law: Law, as_of: int) -> Fold:
-    """Read the rules over the rows of one attempt, all of them at or before ``as_of``."""
-    rows.sort(key=_TIME)
-    positions, gap = law.positions, law.abandon_after
-    it = Fold()
-    it.rows = rows
-    it.first = first = {}
-    it.known = known = []
-    it.values = values = []
-    it.orders = orders = []
-    it.failures = failures = set()
-    sent: list[int] = []
-    clicked: list[int] = []
-    assigned: list[tuple[int, str]] = []
-    start = order_at = first_abandoned = abandoned = previous = None
-    customer_id = customer_at = None
-    several = False
-    head: tuple[int, int, str, str, str] | None = None
-    last = 0
-    for row in rows:
-        t, kind, event_id, checkout_id, customer, what, more, units, currency, _, group = row
-        if customer is not None and customer != customer_id:
-            if customer_id is None:
-                customer_id, customer_at = customer, t
-            else:
-                several = True
-                if t == customer_at and customer < customer_id:
-                    customer_id = customer
-        if kind <= FAILED:
-            if head is None or t == head[0]:
-                this = (t, kind, what, event_id, group)
-                head = this if head is None or this < head else head
-            position = positions.get(what)
-            if position is not None:
-                if position not in first:
-                    first[position] = t
-                    if start is None:
-                        start = t
-                known.append((t, position))
-                if units is not None:
-                    values.append((t, position, kind, event_id, units, currency or ""))
-                if kind == FAILED:
-                    failures.add((position, more or "", checkout_id or "", event_id))
-        elif kind == ORDERED:
-            orders.append(row)
-        elif kind == CLICKED:
-            clicked.append(t)
-        else:
-            if kind == SENT:
-                sent.append(t)
-            elif kind == ASSIGNED:
-                assigned.append((t, what))
-            continue
-        # What comes here is activity. It counts from the start on, and for gaps up to the order.
-        if start is None:
-            if kind != ORDERED:
-                continue
-            start = t
-        last = t
-        if order_at is None:
-            if previous is not None and t - previous > gap:
-                abandoned = previous
-                if first_abandoned is None:
-                    first_abandoned = previous
-            previous = t
-            if kind == ORDERED:
-                order_at = t
-    if start is not None and order_at is None and as_of - last > gap:
-        abandoned = last
-        if first_abandoned is None:
-            first_abandoned = last
-    it.start, it.last, it.order_at = start, last, order_at
-    it.first_abandoned, it.abandoned = first_abandoned, abandoned
-    it.customer_id, it.several_customers = customer_id, several
-    it.arm = min(assigned)[1] if assigned else None
-    it.group = None if head is None else head[4]
-    it.outcome = _outcome(it, law, as_of, sent, clicked)
-    return it
+def _told(it: Fold, *kinds: int) -> list[Row]:
+    """The distinct events of some kinds, in an order that does not hang on arrival."""
+    distinct = {row[2:6]: row for row in it.rows if row[1] in kinds}
+    return sorted(distinct.values(), key=lambda row: (row[0], row[1], row[2], row[3] or ""))
 
 
-def _outcome(it: Fold, law: Law, as_of: int, sent: list[int], clicked: list[int]) -> Outcome | None:
-    within = law.recover_within
-    if it.start is None:
-        return None
-    if it.order_at is None:
-        if as_of - it.last <= law.abandon_after:
-            return Outcome.IN_FLIGHT
-        return Outcome.RECOVERABLE if as_of - it.last <= within else Outcome.LOST
-    if it.abandoned is None or it.first_abandoned is None:
-        return Outcome.PURCHASED
-    order, first = it.order_at, it.first_abandoned
-    if order - it.abandoned > within:
-        return Outcome.PURCHASED_LATE
-    if any(first < t <= order and order - t <= within for t in clicked):
-        return Outcome.RECOVERED_BY_LINK
-    if any(first < t <= order and order - t <= within for t in sent):
-        return Outcome.RECOVERED_AFTER_REMINDER
-    return Outcome.RECOVERED_UNAIDED
-
-
-def merged(folds: Iterable[Fold], law: Law) -> Iterator[list[Fold]]:
-    """The attempts of one customer, as lists of those that continue each other.
-
-    Attempts are taken by (start, checkout id). One continues the journey of the one before unless
-    an order of the customer lies at or after that one's start and strictly before its own, or it
-    starts more than ``recover_within`` after the customer's latest earlier activity.
-    """
-    started = [it for it in folds if it.start is not None]
-    started.sort(key=_by_start)
-    order_times = sorted(row[0] for it in started for row in it.orders)
-    journey: list[Fold] = []
-    latest = 0
-    for it in started:
-        if journey:
-            before, now = _by_start(journey[-1])[0], _by_start(it)[0]
-            paid = bisect_left(order_times, before) < bisect_left(order_times, now)
-            if paid or now - latest > law.recover_within:
-                yield journey
-                journey = []
-        journey.append(it)
-        latest = max(latest, it.last)
-    if journey:
-        yield journey
-
-
-def _by_start(it: Fold) -> tuple[int, str]:
-    assert it.start is not None
-    return it.start, it.rows[0][3] or ""
+def _orders(it: Fold) -> tuple[Order, ...]:
+    earliest: dict[str, Row] = {}
+    for row in sorted(it.orders, key=lambda row: (row[0], row[3] or "", row[2], row[7] or -1)):
+        earliest.setdefault(row[5], row)
+    return tuple(
+        Order(
+            order_id=order_id,
+            at=instant(row[0]),
+            total=None if row[7] is None else Money.from_units(row[7], row[8] or ""),
+        )
+        for order_id, row in earliest.items()
+    )

@@ -1,6 +1,7 @@
 """From counts to figures: what may be counted in parts, and what a report is made of."""
 
 from lastclick.metrics._counts import Basis, Counts
+from lastclick.metrics._partition import partition
 from lastclick.metrics._quality import Definition, Lost, Quality
 from lastclick.metrics._rates import Rate, rate
 from lastclick.metrics._report import (
@@ -35,6 +36,7 @@ __all__ = [
     "Steps",
     "count",
     "measure",
+    "partition",
     "rate",
     "report_from",
 ]

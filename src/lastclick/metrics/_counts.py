@@ -9,7 +9,7 @@ from typing import Any, Literal, TypeAlias
 
 import attrs
 
-from lastclick._journeys import Law
+from lastclick._fold import Law
 from lastclick.errors import ConfigError
 from lastclick.events import Step
 

@@ -10,7 +10,7 @@ from typing_extensions import override
 
 from lastclick import _render
 from lastclick._gather import EXCLUDE, Chosen, Events
-from lastclick._journeys import Outcome
+from lastclick._fold import Outcome
 from lastclick._money import Money
 from lastclick._rows import instant
 from lastclick.errors import ConfigError

@@ -6,7 +6,7 @@ from typing import TypeAlias
 
 import attrs
 
-from lastclick._journeys import Outcome
+from lastclick._fold import Outcome
 from lastclick._money import Money, minor_units
 from lastclick.metrics._counts import Key
 

@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from lastclick._journeys import Outcome
+from lastclick._fold import Outcome
 from lastclick._money import Money
 from lastclick._render import Page, Table
 from lastclick.events import ORDER

@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from itertools import pairwise
-from typing import Any, TypeAlias
+from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import attrs
@@ -24,16 +24,16 @@ from lastclick._gather import (
     Chosen,
     Events,
     Gathered,
+    as_instant,
+    excluded_values,
     gather,
     law_of,
 )
-from lastclick._journeys import Fold, Law, Outcome, fold, merged
-from lastclick._rows import UNKNOWN, Row, Rows, instant, micros
-from lastclick.errors import ConfigError, EventError
-from lastclick.events import ORDER, utc
+from lastclick._fold import Fold, Law, Outcome, fold, journeys_of, remaining
+from lastclick._rows import FAILED, ORDERED, UNKNOWN, Row, Rows, instant, micros
+from lastclick.errors import ConfigError
+from lastclick.events import ORDER
 from lastclick.metrics._counts import LOG, Basis, Cell, Counts, Key, Unit
-
-Excluded: TypeAlias = tuple[tuple[str, tuple[str | int | bool | None, ...]], ...]
 
 _RECOVERED_OR_LATE = frozenset(Outcome) - {Outcome.IN_FLIGHT, Outcome.PURCHASED}
 _UNPAID = (Outcome.LOST, Outcome.RECOVERABLE)
@@ -122,9 +122,9 @@ def counted(
     if within is not None and (not closed or within <= timedelta(0)):
         msg = f"within={within!r}: a window above zero, of the closed funnel only (closed=True)"
         raise ConfigError(msg)
-    chosen = _instant(as_of)
+    chosen = as_instant(as_of)
     day_of = _day_of(timezone)
-    excluded = _exclude(exclude)
+    excluded = excluded_values(exclude)
     gathered = gather(events, funnel, Rows(None, attributes, dict(excluded)))
     law = law_of(gathered.declaration, abandon_after, recover_within)
     basis = Basis(
@@ -155,27 +155,6 @@ def _attributes(by: object) -> tuple[str, ...]:
     if names is None or not all(isinstance(name, str) and name for name in names):
         raise ConfigError(f"by is an attribute's name or several, not {by!r:.100}")
     return names
-
-
-def _exclude(exclude: object) -> Excluded:
-    if not isinstance(exclude, Mapping):
-        msg = f"exclude: {exclude!r:.100}; pass a mapping such as {{'traffic': ('bot', 'test')}}"
-        raise ConfigError(msg)
-    for name, values in exclude.items():
-        if isinstance(values, str) or not isinstance(values, Sequence | frozenset | set):
-            msg = f"exclude[{name!r}] is {values!r:.100}; pass the values, such as ('bot', 'test')"
-            raise ConfigError(msg)
-    return tuple(
-        (name, tuple(sorted(values, key=lambda value: json.dumps(value))))
-        for name, values in sorted(exclude.items())
-    )
-
-
-def _instant(as_of: datetime | None) -> int | None:
-    try:
-        return None if as_of is None else micros(utc(as_of))
-    except EventError as error:
-        raise ConfigError(f"as_of: {error}") from None
 
 
 def _day_of(timezone: str) -> Callable[[int], str]:
@@ -224,7 +203,9 @@ class _Tally:
         for rows in self._gathered.by_checkout.groups():
             self._attempt(rows)
         for group in self._by_customer.groups():
-            self._customer([record[1:] for record in group])
+            own = (record[1:] for record in group)
+            for it in journeys_of(own, self._law, self._as_of):
+                self._journey(it)
         self._orders()
         self._ordered_elsewhere()
         self._strays()
@@ -260,48 +241,27 @@ class _Tally:
         if len(unique) < len(rows):
             self.redelivered += len(rows) - len(unique)
             rows = list(unique)
-        as_of = self._as_of
-        rows = [row for row in rows if row[0] <= as_of]
-        if any(row[9] for row in rows):
-            rows = self._without_excluded(rows)
+        rows, left = remaining(rows, self._as_of)
+        if left:
+            self._left_out(left)
         if not rows:
             return
-        it = fold(rows, self._law, as_of)
+        it = fold(rows, self._law, self._as_of)
         self._facts(it)
-        if not self._customers:
+        if not self._customers or it.customer_id is None:
             self._journey(it)
         else:
-            owner = ("customer", it.customer_id) if it.customer_id else ("", rows[0][3])
-            key = json.dumps(owner)
-            for row in it.rows:
-                self._by_customer.put(key, (key, *row))
+            for row in rows:
+                self._by_customer.put(it.customer_id, (it.customer_id, *row))
 
-    def _without_excluded(self, rows: list[Row]) -> list[Row]:
-        """What remains: nothing where a step event excludes, else the events that do not."""
-        if any(row[9] and row[1] <= 1 for row in rows):
+    def _left_out(self, rows: list[Row]) -> None:
+        if any(row[9] and row[1] <= FAILED for row in rows):
             self._log["excluded_attempts",] += 1
             for row in rows:
-                if row[1] == 2:
+                if row[1] == ORDERED:
                     self._show(row, LEFT_OUT, LOG, "")
-            return []
-        out = {(row[1], row[2]) for row in rows if row[9]}
-        self._log["excluded_events",] += len(out)
-        return [row for row in rows if not row[9]]
-
-    def _customer(self, rows: list[Row]) -> None:
-        attempts: dict[str | None, list[Row]] = defaultdict(list)
-        for row in rows:
-            attempts[row[3]].append(row)
-        folds = [fold(own, self._law, self._as_of) for own in attempts.values()]
-        for journey in merged(folds, self._law):
-            if len(journey) == 1:
-                self._journey(journey[0])
-            else:
-                union = [row for it in journey for row in it.rows]
-                self._journey(fold(union, self._law, self._as_of))
-        for it in folds:
-            if it.start is None:
-                self._journey(it)
+        else:
+            self._log["excluded_events",] += len({row[1:3] for row in rows})
 
     def _journey(self, it: Fold) -> None:
         """Count one journey in its cell."""
@@ -391,7 +351,7 @@ class _Tally:
         """What is odd about an attempt, whatever the unit."""
         log = self._log
         unknown = {
-            (row[5], row[2]) for row in it.rows if row[1] <= 1 and row[5] not in self._law.positions
+            (row[5], row[2]) for row in it.rows if row[1] <= FAILED and row[5] not in self._law.positions
         }
         for step, _ in unknown:
             log["unknown_step", step] += 1
