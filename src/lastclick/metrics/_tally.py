@@ -257,11 +257,11 @@ class _Tally:
     def _left_out(self, rows: list[Row]) -> None:
         if any(row[9] and row[1] <= FAILED for row in rows):
             self._log["excluded_attempts",] += 1
-            for row in rows:
-                if row[1] == ORDERED:
-                    self._show(row, LEFT_OUT, LOG, "")
         else:
             self._log["excluded_events",] += len({row[1:3] for row in rows})
+        for row in rows:
+            if row[1] == ORDERED:
+                self._show(row, LEFT_OUT, LOG, "")
 
     def _journey(self, it: Fold) -> None:
         """Count one journey in its cell."""
