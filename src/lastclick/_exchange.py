@@ -77,7 +77,7 @@ class Exchange:
                 assert self._file is not None
                 place, size = piece
                 self._file.seek(place)
-                yield marshal.loads(self._file.read(size))  # noqa: S302 - our own bytes
+                yield marshal.loads(self._file.read(size))
         yield self._open[part]
 
     def close(self) -> None:

@@ -14,7 +14,7 @@ from lastclick._rows import REFUNDED, Row, Rows, micros
 from lastclick.errors import ConfigError, EventError
 from lastclick.events import Event, EventsLost, FunnelDeclared, utc
 
-_CHECKOUT_ID, _EVENT_ID, _WHAT = 3, 2, 5
+_CHECKOUT_ID, _EVENT_ID = 3, 2
 
 #: What a record in the exchange by order is: an order that a journey shows, one that only left-out
 #: events show, or a refund.
@@ -99,9 +99,8 @@ def gather(events: Events, chosen: Chosen, rows: Rows) -> Gathered:
         if type(read) is tuple:
             t, kind, event_id, checkout_id = read[:4]
             if kind == REFUNDED:
-                order_id = read[_WHAT]
-                more, units, currency, excluded = read[6:10]
-                refund = (order_id, REFUND, t, event_id, more, units, currency, excluded)
+                _, _, _, _, _, order_id, refund_id, units, currency, excluded, _ = read
+                refund = (order_id, REFUND, t, event_id, refund_id, units, currency, excluded)
                 by_order.put(order_id, refund)
             elif checkout_id is None:
                 strays.put(event_id, read)
@@ -223,8 +222,7 @@ def excluded_values(exclude: object) -> Excluded:
             msg = f"exclude[{name!r}] is {values!r:.100}; pass the values, such as ('bot', 'test')"
             raise ConfigError(msg)
     return tuple(
-        (name, tuple(sorted(values, key=lambda value: json.dumps(value))))
-        for name, values in sorted(exclude.items())
+        (name, tuple(sorted(values, key=json.dumps))) for name, values in sorted(exclude.items())
     )
 
 

@@ -188,9 +188,7 @@ def _journey(it: Fold, law: Law) -> Journey:
     assert it.outcome is not None
     value, names = it.value, law.steps
     first_rows = sorted(it.rows, key=lambda row: (row[0], row[3] or ""))
-    started = next(
-        row for row in first_rows if row[0] == it.start and _starts(row, law)
-    )
+    started = next(row for row in first_rows if row[0] == it.start and _starts(row, law))
     return Journey(
         checkout_id=started[3] or "",
         customer_id=it.customer_id,
@@ -207,15 +205,13 @@ def _journey(it: Fold, law: Law) -> Journey:
             Reminder(instant(row[0]), row[5], row[6], row[1] == CLICKED)
             for row in _told(it, SENT, CLICKED)
         ),
-        failures=tuple(
-            Failure(instant(row[0]), row[5], row[6] or "") for row in _told(it, FAILED)
-        ),
+        failures=tuple(Failure(instant(row[0]), row[5], row[6] or "") for row in _told(it, FAILED)),
         attributes=json.loads(it.group or "{}"),
     )
 
 
 def _starts(row: Row, law: Law) -> bool:
-    return row[1] == ORDERED or row[1] <= FAILED and row[5] in law.positions
+    return row[1] == ORDERED or (row[1] <= FAILED and row[5] in law.positions)
 
 
 def _told(it: Fold, *kinds: int) -> list[Row]:

@@ -5,7 +5,6 @@ import zlib
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
-from typing import IO
 
 import attrs
 
@@ -175,7 +174,7 @@ class _Meter:
                 packed = raw.read(2) == _GZIP
                 raw.seek(0)
                 with gzip.open(raw) if packed else raw as stream:
-                    for lines in self._batched(stream):
+                    for lines in self._batched(stream.read):
                         whole = [line for line in lines if line]
                         self._blank += len(lines) - len(whole)
                         self._lines += len(whole)
@@ -190,10 +189,10 @@ class _Meter:
             self._torn += 1
             self._place(Place(str(file), None, f"the file breaks off: {error}"))
 
-    def _batched(self, stream: IO[bytes]) -> Iterator[list[bytes]]:
+    def _batched(self, read: Callable[[int], bytes]) -> Iterator[list[bytes]]:
         left = b""
         first = True
-        while block := stream.read(_BLOCK_BYTES):
+        while block := read(_BLOCK_BYTES):
             if first:
                 block, first = block.removeprefix(_BOM), False
             *lines, left = (left + block).split(b"\n")

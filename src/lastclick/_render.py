@@ -62,7 +62,9 @@ def markdown(page: Page) -> str:
 def html(page: Page) -> str:
     """The page for a notebook. Every text is escaped, since nothing else is put in."""
     first, *others = page.title
-    lines = [_element("tr", _element("th", escape(a)), _element("td", escape(b))) for a, b in page.lines]
+    lines = [
+        _element("tr", _element("th", escape(a)), _element("td", escape(b))) for a, b in page.lines
+    ]
     parts = [
         _element("h3", escape(first)),
         _element("p", escape(", ".join(others))),

@@ -10,18 +10,19 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from itertools import repeat
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeVar, get_args
 
 from pydantic_core import from_json, to_json
 
 from lastclick._money import UNITS, Money
-from lastclick.errors import EventError
+from lastclick.errors import EventError, LogError
 from lastclick.events import (
     MAX_ATTRIBUTES,
     MAX_ID_LENGTH,
     Event,
     EventsLost,
     FunnelDeclared,
+    ShopperEvent,
     parse_line,
     utc,
 )
@@ -50,6 +51,7 @@ _FIELDS: tuple[tuple[str, str | None, str | None], ...] = (
 )
 
 _TYPES = {*_KINDS, "funnel_declared", "events_lost"}
+_SHOPPER_EVENTS = get_args(ShopperEvent)
 _ARMS = ("treated", "holdout")
 _AMOUNT = re.compile(r"[0-9]{1,12}(\.[0-9]{1,4})?")
 _CURRENCY = re.compile(r"[A-Z]{3}")
@@ -142,10 +144,13 @@ class Rows:
             row = self._usual(record) if record is not None else None
             yield self._unusual(line) if row is None else self._mine(record["funnel"], row)
 
-    def of_event(self, event: Event) -> Read | None:
+    def of_event(self, event: Event) -> Row | FunnelDeclared | EventsLost | None:
         """The same for an event object."""
         if isinstance(event, FunnelDeclared | EventsLost):
             return self._mine(event.funnel, event)
+        if not isinstance(event, _SHOPPER_EVENTS):
+            msg = f"not an event: {event!r:.100}; pass events, or what read_log or read_table gives"
+            raise LogError(msg)
         kind = _KINDS[event.type]
         what, more, price = _FIELDS[kind]
         money: Money | None = getattr(event, price) if price else None
@@ -177,7 +182,11 @@ class Rows:
         try:
             kind = _KINDS[record["type"]]
             what_key, more_key, price_key = _FIELDS[kind]
-            event_id, checkout_id, what = record["event_id"], record["checkout_id"], record[what_key]
+            event_id, checkout_id, what = (
+                record["event_id"],
+                record["checkout_id"],
+                record[what_key],
+            )
             if not (
                 type(event_id) is type(checkout_id) is type(what) is type(record["funnel"]) is str
                 and 0 < len(event_id) <= MAX_ID_LENGTH
@@ -192,7 +201,7 @@ class Rows:
             more = units = currency = None
             if more_key is not None:
                 more = record.get(more_key)
-                if not (more is None and kind != FAILED or self._is_id(more)):
+                if not ((more is None and kind != FAILED) or self._is_id(more)):
                     return None
                 if kind == ASSIGNED and what not in _ARMS:
                     return None
@@ -203,9 +212,8 @@ class Rows:
                     units = self._units.get(price["amount"])
                     if units is None:
                         units = self._units_of(price["amount"])
-                    if units is None or currency not in self._currencies:
-                        if units is None or not self._is_currency(currency):
-                            return None
+                    if units is None or not self._is_currency(currency):
+                        return None
             attributes = record.get("attributes")
             if attributes:
                 if type(attributes) is not dict or not self._flat(attributes):
@@ -270,6 +278,8 @@ class Rows:
         return units
 
     def _is_currency(self, code: object) -> bool:
+        if code in self._currencies:
+            return True
         if type(code) is not str or not _CURRENCY.fullmatch(code):
             return False
         self._currencies.add(code)

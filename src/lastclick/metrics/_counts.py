@@ -112,7 +112,9 @@ class Counts:
                 mine[key] = mine.get(key, 0) + number
         return Counts(self.basis, cells)
 
-    def total(self, *, group: str | None = None, days: Iterable[str] | None = None) -> dict[Key, int]:
+    def total(
+        self, *, group: str | None = None, days: Iterable[str] | None = None
+    ) -> dict[Key, int]:
         """What was counted in all, in one group, or over some days."""
         wanted = None if days is None else set(days)
         total: dict[Key, int] = {}

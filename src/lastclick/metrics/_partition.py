@@ -48,8 +48,8 @@ def partition(events: Iterable[Event], parts: int) -> list[list[Event]]:
     split: list[list[Event]] = [[] for _ in range(parts)]
     for event in kept:
         names = _names(event)
-        name = smallest[_root(parent, names[0])] if names else None
-        split[0 if name is None else crc32(repr(name).encode()) % parts].append(event)
+        part = crc32(repr(smallest[_root(parent, names[0])]).encode()) % parts if names else 0
+        split[part].append(event)
     return split
 
 
@@ -72,9 +72,7 @@ def _names(event: Event) -> list[tuple[str, str]]:
     return names
 
 
-def _root(
-    parent: dict[tuple[str, str], tuple[str, str]], name: tuple[str, str]
-) -> tuple[str, str]:
+def _root(parent: dict[tuple[str, str], tuple[str, str]], name: tuple[str, str]) -> tuple[str, str]:
     root = name
     while (above := parent.get(root, root)) != root:
         root = above

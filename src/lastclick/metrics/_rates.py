@@ -45,9 +45,7 @@ class Rate:
     def __str__(self) -> str:
         if self.estimate is None or self.low is None or self.high is None:
             return "-"
-        return (
-            f"{100 * self.estimate:.1f} % ({100 * self.low:.1f} to {100 * self.high:.1f})"
-        )
+        return f"{100 * self.estimate:.1f} % ({100 * self.low:.1f} to {100 * self.high:.1f})"
 
     def to_dict(self) -> dict[str, object]:
         """The rate as plain values, ready for JSON."""

@@ -9,8 +9,8 @@ import attrs
 from typing_extensions import override
 
 from lastclick import _render
-from lastclick._gather import EXCLUDE, Chosen, Events
 from lastclick._fold import Outcome
+from lastclick._gather import EXCLUDE, Chosen, Events
 from lastclick._money import Money
 from lastclick._rows import instant
 from lastclick.errors import ConfigError
@@ -534,9 +534,7 @@ def _steps(
 
 
 def _failures(total: Mapping[Key, int], step: str) -> dict[str, Failures]:
-    reasons = sorted(
-        str(key[2]) for key in total if key[0] == "failures" and key[1] == step
-    )
+    reasons = sorted(str(key[2]) for key in total if key[0] == "failures" and key[1] == step)
     return {
         reason: Failures(total["failures", step, reason], total["failed", step, reason])
         for reason in reasons

@@ -85,9 +85,7 @@ def _abandonment(report: "Report") -> str:
     what = "customer journeys" if report.unit == "customer" else "attempts"
     if rate.estimate is None:
         return f"{DASH}  no decided {what} yet"
-    return (
-        f"{rate}    {rate.numerator:,} of {rate.denominator:,} decided {what} did not order"
-    )
+    return f"{rate}    {rate.numerator:,} of {rate.denominator:,} decided {what} did not order"
 
 
 def _in_flight(report: "Report") -> str:
@@ -151,9 +149,7 @@ def _leak(report: "Report") -> str:
     money = "".join(f", {loss.expected} expected" for loss in step.lost.values())
     said = f"{step.name}{owner}: {step.dropped:,} attempts{money}"
     if step.failures:
-        reason, worst = max(
-            step.failures.items(), key=lambda item: (item[1].attempts, item[0])
-        )
+        reason, worst = max(step.failures.items(), key=lambda item: (item[1].attempts, item[0]))
         said += f"; {worst.attempts:,} attempts failed with {reason}"
     return said
 
@@ -165,7 +161,9 @@ def _steps(report: "Report") -> Table:
         off = DASH if drop.estimate is None else str(drop).replace(" %", "")
         median = DASH if step.seconds.median is None else duration(step.seconds.median)
         counts = (step.entered, step.reached, step.skipped, step.dropped)
-        rows.append([step.name, *(f"{number:,}" for number in counts), off, median, _expected(step.lost)])
+        rows.append(
+            [step.name, *(f"{number:,}" for number in counts), off, median, _expected(step.lost)]
+        )
     rows.append([ORDER, "", f"{report.ordered:,}", "", "", "", "", ""])
     header = ["step", "entered", "reached", "skipped", "dropped", "drop-off %"]
     return Table([*header, "median to next", "lost here (expected)"], rows)
@@ -200,9 +198,9 @@ def _expected(losses: Mapping[str, Loss]) -> str:
 def _trust(report: "Report") -> str:
     facts = report.quality
     said = [
-        *_counted(sum(facts.unknown_steps.values()), "event at unknown steps", "events at unknown steps"),
+        *_counted(sum(facts.unknown_steps.values()), "event", "at unknown steps"),
         *_losses(facts),
-        *_counted(facts.flawed, "event kept without a flawed part", "events kept without a flawed part"),
+        *_counted(facts.flawed, "event", "kept without a flawed part"),
     ]
     reading = report.reading
     if reading is not None:
@@ -211,7 +209,9 @@ def _trust(report: "Report") -> str:
         if problems is not None and problems.torn + problems.unreadable:
             said += [f"{problems.torn:,} torn and {problems.unreadable:,} unreadable lines"]
     said += _counted(facts.excluded_attempts, "attempt excluded", "attempts excluded")
-    said += _counted(facts.without_step, "attempt at no step left out", "attempts at no step left out")
+    said += _counted(
+        facts.without_step, "attempt at no step left out", "attempts at no step left out"
+    )
     said += _counted(facts.values_missing, "cart of unknown value", "carts of unknown value")
     if len(facts.definitions) > 1:
         newest = facts.definitions[-1].since
@@ -222,13 +222,10 @@ def _trust(report: "Report") -> str:
 
 
 def _losses(facts: Quality) -> list[str]:
-    reasons = [one.reason for one in facts.losses if one.source == "funnel" and not one.kept]
-    why = f" ({', '.join(sorted(set(reasons)))})" if reasons else ""
-    return [
-        *_counted(facts.rejected, f"event rejected{why}", f"events rejected{why}"),
-        f"{facts.lost:,} lost",
-    ]
+    reasons = {one.reason for one in facts.losses if one.source == "funnel" and not one.kept}
+    why = f" ({', '.join(sorted(reasons))})" if reasons else ""
+    return [*_counted(facts.rejected, "event", f"rejected{why}"), f"{facts.lost:,} lost"]
 
 
-def _counted(number: int, one: str, many: str) -> list[str]:
-    return [f"{number:,} {one if number == 1 else many}"] if number else []
+def _counted(number: int, what: str, how: str) -> list[str]:
+    return [f"{number:,} {what}{'' if number == 1 else 's'} {how}"] if number else []

@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import attrs
 
 from lastclick._exchange import Exchange
+from lastclick._fold import Fold, Law, Outcome, fold, journeys_of, remaining
 from lastclick._gather import (
     EXCLUDE,
     LEFT_OUT,
@@ -29,7 +30,6 @@ from lastclick._gather import (
     gather,
     law_of,
 )
-from lastclick._fold import Fold, Law, Outcome, fold, journeys_of, remaining
 from lastclick._rows import FAILED, ORDERED, UNKNOWN, Row, Rows, instant, micros
 from lastclick.errors import ConfigError
 from lastclick.events import ORDER
@@ -351,7 +351,9 @@ class _Tally:
         """What is odd about an attempt, whatever the unit."""
         log = self._log
         unknown = {
-            (row[5], row[2]) for row in it.rows if row[1] <= FAILED and row[5] not in self._law.positions
+            (row[5], row[2])
+            for row in it.rows
+            if row[1] <= FAILED and row[5] not in self._law.positions
         }
         for step, _ in unknown:
             log["unknown_step", step] += 1
