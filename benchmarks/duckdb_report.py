@@ -100,15 +100,20 @@ def _carts(found: Tables, chances: dict[int, Fraction]) -> dict[str, Any]:
     carts: dict[str, dict[str, list[Fraction]]] = {
         f"{outcome}_revenue": {} for outcome in ("lost", "recoverable")
     } | {f"lost at {name}": {} for name in STEPS}
-    for outcome, pos, currency, _, money in found["left_carts"]:
+    for outcome, pos, currency, n, money in found["left_carts"]:
         if currency is None:
             continue
         for where in (f"{outcome}_revenue", f"lost at {STEPS[pos - 1]}"):
-            sums = carts[where].setdefault(currency, [Fraction(0), Fraction(0)])
+            sums = carts[where].setdefault(currency, [Fraction(0)] * 3)
             sums[0] += money
             sums[1] += money * chances[pos]
+            sums[2] += n
     return {
-        where: {currency: [int(most), str(expected)] for currency, (most, expected) in sums.items()}
+        where: {
+            # Expected loss is rounded once, half to even, to cents.
+            currency: [int(most), round(expected / 100) * 100, int(n)]
+            for currency, (most, expected, n) in sums.items()
+        }
         for where, sums in carts.items()
     }
 
@@ -140,11 +145,11 @@ def _quality(found: Tables) -> dict[str, Any]:
     return {
         "not_first_step": attempts[0],
         "out_of_order": attempts[1] or 0,
-        "largest_skew_us": attempts[2] or 0,
+        "largest_skew_s": (attempts[2] or 0) // 1_000_000,
         "activity_after_order": attempts[3],
         "two_currencies": attempts[4],
         "several_customers": attempts[5],
-        "orders_in_several_attempts": orders[0],
+        "shared_orders": orders[0],
         "order_conflicts": orders[1],
         "orders_without_total": orders[2],
         "further_orders": orders[3],
@@ -162,9 +167,9 @@ def _quality(found: Tables) -> dict[str, Any]:
             currency: money for (known, currency), (_, money) in refunds.items() if known
         },
         "values_missing": sum(row[3] for row in found["left_carts"] if row[2] is None),
-        "lost_but_ordered_elsewhere": found["quality_ordered_elsewhere"][0][0],
+        "ordered_elsewhere": found["quality_ordered_elsewhere"][0][0],
         "unknown_types": dict(found["quality_types"]),
-        "events_lost": {f"{source}/{reason}": n for source, reason, n in found["quality_lost"]},
+        "losses": {f"{source}/{reason}": n for source, reason, n in found["quality_lost"]},
         "excluded_attempts": events[0],
         "excluded_events": events[1],
         "without_checkout_id": events[2],

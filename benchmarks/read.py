@@ -36,13 +36,14 @@ READERS = {
 def read_lastclick(log: Path) -> dict[str, Any]:
     """Make the report as users do, and print it."""
     import lastclick
+    from benchmarks import lastclick_report
 
     def work() -> Any:
         report = lastclick.measure(lastclick.read_log(log))
         return report, str(report)
 
     figures, (report, _) = timed(work)
-    return {**figures, "answer": answer_of(report)}
+    return {**figures, "answer": lastclick_report.answer(report)}
 
 
 def read_duckdb(log: Path) -> dict[str, Any]:
