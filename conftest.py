@@ -3,7 +3,8 @@
 In documents, `python` blocks run (those with `>>>` are compared with what they show), the lines
 after `$` in `console` blocks run in bash (what they show is compared, `...` stands for anything),
 `json` and `toml` blocks are parsed. A document shares its names from block to block, and its
-blocks run in one empty folder. Docstrings start with the names of their module.
+blocks run in one empty folder. Docstrings start with the names of their module, and with `funnel`,
+`events` and `now`: a small log for the examples of what reads one.
 """
 
 import contextlib
@@ -15,6 +16,7 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from doctest import ELLIPSIS, OutputChecker
 from pathlib import Path
 
@@ -60,6 +62,26 @@ except ImportError:  # the environment without extras runs only tests/
     collect_ignore_glob = ["src/*", "docs/*", "README.md"]
 else:
 
+    def small_log() -> dict[str, object]:
+        """A funnel, three attempts (bought, lost, in flight), and an instant ten minutes later."""
+        from lastclick import Funnel
+        from lastclick.sinks import MemorySink
+
+        noon, minute = datetime(2026, 10, 1, 12, tzinfo=UTC), timedelta(minutes=1)
+        now = noon + timedelta(days=14, minutes=10)
+        sink = MemorySink()
+        funnel = Funnel("checkout", steps=("cart", "payment"), sink=sink, clock=lambda: now)
+        bought = funnel.checkout("c-1", "u-1", {"device": "desktop"})
+        bought.enter("cart", ("59.90", "EUR"), at=noon)
+        bought.enter("payment", ("64.80", "EUR"), at=noon + 2 * minute)
+        bought.complete("o-981", ("64.80", "EUR"), at=noon + 3 * minute)
+        left = funnel.checkout("c-2", "u-2", {"device": "mobile"})
+        left.enter("cart", ("120.00", "EUR"), at=noon + 5 * minute)
+        left.fail("payment", "card_declined", at=noon + 6 * minute)
+        here = funnel.checkout("c-3", attributes={"device": "mobile"})
+        here.enter("cart", ("15.00", "EUR"), at=noon + timedelta(days=14))
+        return {"funnel": funnel, "events": sink.records, "now": now}
+
     class ModuleDocstrings(PythonDocStringDocument):
         """The docstrings of one module, whose examples know the module's own names."""
 
@@ -68,6 +90,7 @@ else:
             document = super().parse(path, *parsers, encoding=encoding)
             parts = Path(path).relative_to(ROOT / "src").with_suffix("").parts
             module = importlib.import_module(".".join(parts).removesuffix(".__init__"))
+            document.namespace.update(small_log())
             document.namespace.update(vars(module))
             return document
 
