@@ -405,6 +405,7 @@ class _Tally:
 
     def _strays(self) -> None:
         for group in self._gathered.strays.groups():
+            self.redelivered += len(group) - len(set(group))
             for kind, name in {(row[1], row[5]) for row in group}:
                 if kind == UNKNOWN:
                     self._log["unknown_type", name] += 1
@@ -427,6 +428,7 @@ class _Tally:
         for group in self._by_order.groups():
             shown = [record for record in group if record[1] == SHOWN]
             refunds = [record for record in group if record[1] == REFUND]
+            self.redelivered += len(refunds) - len(set(refunds))
             if shown:
                 self._order(shown, self._refunds(refunds))
                 continue
