@@ -44,7 +44,7 @@ def sold_out_and_gone(me: Shopper) -> Script:
     me.arrive()
     me.add("kettle")
     yield me.think()
-    me.post("/cart/change", product="kettle", quantity="500")
+    me.post("/cart/change", product="kettle", quantity="3")
     yield me.think()
     me.forward()
     me.refused("cart", "out_of_stock")
@@ -160,7 +160,7 @@ def sold_out_then_buys(me: Shopper) -> Script:
     yield me.think()
     me.add("kettle")
     yield me.think()
-    me.post("/cart/change", product="kettle", quantity="500")
+    me.post("/cart/change", product="kettle", quantity="3")
     yield me.think()
     me.forward()
     me.refused("cart", "out_of_stock")
@@ -388,12 +388,12 @@ SCRIPTS: tuple[tuple[Callable[[Shopper], Script], int], ...] = (  # a script, an
     (too_late, 8),
     (too_late_by_link, 4),
     (only_looks, 16),
-    (leaves_at("cart"), 48),
-    (leaves_at("contact"), 26),
-    (leaves_at("shipping"), 22),
-    (leaves_at("payment"), 18),
-    (declined_and_gone, 16),
-    (bad_address_and_gone, 8),
+    (leaves_at("cart"), 80),
+    (leaves_at("contact"), 38),
+    (leaves_at("shipping"), 30),
+    (leaves_at("payment"), 24),
+    (declined_and_gone, 24),
+    (bad_address_and_gone, 10),
     (sold_out_and_gone, 3),
     (comes_back_and_leaves_again, 8),
     (clicks_and_leaves_again, 6),

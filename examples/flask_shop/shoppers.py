@@ -209,7 +209,7 @@ class Shopper:
         self.attempt = None
 
     def be_declined(self) -> None:
-        card = self.random.choice(tuple(BAD_CARDS))
+        card = self.random.choices(tuple(BAD_CARDS), (6, 3, 1))[0]
         self.pay(card)
         self.refused("payment", BAD_CARDS[card])
 

@@ -35,7 +35,7 @@ CREATE TABLE IF NOT EXISTS outbox (
 PRODUCTS = (  # id, name, about, cents in EUR, cents in USD, in stock
     ("mug", "Stoneware mug", "Holds a pint and keeps it warm.", 1290, 1390, 100_000),
     ("teapot", "Cast-iron teapot", "For four, with a strainer.", 5990, 6490, 100_000),
-    ("kettle", "Copper kettle", "Made by hand; only a few a year.", 18900, 20400, 20),
+    ("kettle", "Copper kettle", "Made by hand; two are left.", 8900, 9600, 2),
     ("darjeeling", "Darjeeling, 250 g", "First flush, loose leaf.", 1850, 1990, 100_000),
     ("sencha", "Sencha, 100 g", "Steamed, from Uji.", 1425, 1540, 100_000),
     ("tray", "Ash-wood tray", "Oiled, with two handles.", 3475, 3750, 100_000),
