@@ -83,6 +83,14 @@ class FunnelStats:
         flawed: Events that were accepted without a flawed part, by reason.
         undelivered: Events of the shop that a sink could not keep, by reason; for each sink.
 
+    Example:
+        >>> from lastclick.sinks import MemorySink
+        >>> funnel = Funnel("checkout", steps=("cart",), sink=MemorySink())
+        >>> funnel.checkout("c-1").enter("cart", value=(59.90, "EUR"))
+        >>> funnel.checkout(None).enter("cart")
+        >>> funnel.stats.accepted, funnel.stats.flawed, funnel.stats.rejected
+        (1, {'float_amount': 1}, {'no_checkout_id': 1})
+
     .. versionadded:: 0.1.0
     """
 
@@ -293,6 +301,11 @@ class Funnel(Generic[S]):
         Returns:
             Whether nothing is pending.
 
+        Example:
+            >>> from lastclick.sinks import MemorySink
+            >>> Funnel("checkout", steps=("cart",), sink=MemorySink()).flush(timeout=0.5)
+            True
+
         .. versionadded:: 0.1.0
         """
         return self._each_sink("flush", timeout)
@@ -305,6 +318,15 @@ class Funnel(Generic[S]):
 
         Returns:
             Whether nothing is pending.
+
+        Example:
+            >>> from lastclick.sinks import MemorySink
+            >>> funnel = Funnel("checkout", steps=("cart",), sink=MemorySink())
+            >>> funnel.close()
+            True
+            >>> funnel.checkout("c-1").enter("cart")
+            >>> funnel.stats.rejected
+            {'closed': 1}
 
         .. versionadded:: 0.1.0
         """
@@ -532,6 +554,15 @@ class Checkout(Generic[S]):
     this event alone). Money is a `Money` or the pair of its two parts; a pair is checked inside,
     where nothing raises.
 
+    Example:
+        >>> from lastclick.sinks import MemorySink
+        >>> sink = MemorySink()
+        >>> funnel = Funnel("checkout", steps=("cart", "payment"), sink=sink)
+        >>> checkout = funnel.checkout("c-1", attributes={"device": "mobile"})
+        >>> checkout.enter("cart", value=("59.90", "EUR"), attributes={"items": 3})
+        >>> dict(sink.events[0].attributes)
+        {'device': 'mobile', 'items': 3}
+
     .. versionadded:: 0.1.0
     """
 
@@ -693,6 +724,14 @@ class Checkout(Generic[S]):
             event_id: The event's id, if there is a natural one.
             attributes: Flat facts about this event.
 
+        Example:
+            >>> from lastclick.sinks import MemorySink
+            >>> sink = MemorySink()
+            >>> funnel = Funnel("checkout", steps=("cart", "payment"), sink=sink)
+            >>> funnel.checkout("c-1").assign("holdout", campaign="autumn")
+            >>> sink.events[0].arm
+            'holdout'
+
         .. versionadded:: 0.1.0
         """
 
@@ -725,6 +764,14 @@ class Checkout(Generic[S]):
             event_id: The event's id, if there is a natural one.
             attributes: Flat facts about this event.
 
+        Example:
+            >>> from lastclick.sinks import MemorySink
+            >>> sink = MemorySink()
+            >>> funnel = Funnel("checkout", steps=("cart", "payment"), sink=sink)
+            >>> funnel.checkout("c-1").remind("email", campaign="autumn")
+            >>> sink.events[0].type
+            'reminder_sent'
+
         .. versionadded:: 0.1.0
         """
         own = _message(channel, campaign)
@@ -747,6 +794,14 @@ class Checkout(Generic[S]):
             at: When, if not now; an aware datetime.
             event_id: The event's id, if there is a natural one.
             attributes: Flat facts about this event.
+
+        Example:
+            >>> from lastclick.sinks import MemorySink
+            >>> sink = MemorySink()
+            >>> funnel = Funnel("checkout", steps=("cart", "payment"), sink=sink)
+            >>> funnel.checkout("c-1").click("email", campaign="autumn")
+            >>> sink.events[0].type
+            'reminder_clicked'
 
         .. versionadded:: 0.1.0
         """

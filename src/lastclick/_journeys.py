@@ -32,6 +32,13 @@ class Order:
         order_id: The shop's own id.
         at: When it was first told here.
         total: What the shopper pays; None where it is unknown.
+
+    Example:
+        >>> from lastclick import journeys
+        >>> next(journeys(events, outcome="purchased")).orders[0].order_id
+        'o-981'
+
+    .. versionadded:: 0.1.0
     """
 
     order_id: str
@@ -48,6 +55,13 @@ class Reminder:
         channel: ``"email"``, ``"sms"``, ...
         campaign: Which campaign it belongs to, where that is known.
         clicked: Whether this is the click.
+
+    Example:
+        >>> from lastclick import journeys
+        >>> next(journeys(events, outcome="lost")).reminders
+        ()
+
+    .. versionadded:: 0.1.0
     """
 
     at: datetime
@@ -64,6 +78,13 @@ class Failure:
         at: When.
         step: Where.
         reason: Why.
+
+    Example:
+        >>> from lastclick import journeys
+        >>> next(journeys(events, outcome="lost")).failures[0].step
+        'payment'
+
+    .. versionadded:: 0.1.0
     """
 
     at: datetime
@@ -90,6 +111,12 @@ class Journey:
         reminders: Messages and clicks, by time.
         failures: What went wrong, by time.
         attributes: The attributes of its earliest step event.
+
+    Example:
+        >>> from lastclick import journeys
+        >>> journey = next(journeys(events, outcome="lost"))
+        >>> journey.furthest, str(journey.value), journey.failures[0].reason
+        ('payment', 'EUR 120.00', 'card_declined')
 
     .. versionadded:: 0.1.0
     """

@@ -24,12 +24,22 @@ _PLACES = 10
 
 @attrs.frozen
 class Place:
-    """Where something could not be read.
+    r"""Where something could not be read.
 
     Attributes:
         file: The file's path.
         line: The line's number, from 1; None where it is the file.
         reason: What is wrong with it.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from lastclick import read_log
+        >>> _ = Path("foreign.jsonl").write_text("{}\n")
+        >>> log = read_log("foreign.jsonl")
+        >>> list(log)
+        []
+        >>> log.problems.places[0].line
+        1
 
     .. versionadded:: 0.1.0
     """
@@ -52,6 +62,16 @@ class Problems:
         torn: Lines of which only a part was written.
         places: The first few of these, with file and line.
 
+    Example:
+        >>> from pathlib import Path
+        >>> from lastclick import read_log
+        >>> _ = Path("torn.jsonl").write_text('{"v":1,"type":"step_ent')
+        >>> log = read_log("torn.jsonl")
+        >>> list(log)
+        []
+        >>> log.problems.torn
+        1
+
     .. versionadded:: 0.1.0
     """
 
@@ -66,6 +86,17 @@ class Problems:
 
 class Log:
     """The events of a log, read anew each time it is iterated. Made by `read_log`.
+
+    Example:
+        >>> from lastclick import Funnel, read_log
+        >>> from lastclick.sinks import FileSink
+        >>> with Funnel("checkout", steps=("cart",), sink=FileSink("var/shop")) as funnel:
+        ...     funnel.checkout("c-1").enter("cart")
+        >>> log = read_log("var/shop")
+        >>> [event.type for event in log]
+        ['funnel_declared', 'step_entered']
+        >>> len(log.files()), log.problems.lines
+        (1, 2)
 
     .. versionadded:: 0.1.0
     """

@@ -55,6 +55,14 @@ class LastclickError(Exception):
 class ConfigError(LastclickError, ValueError):
     """A `Funnel`, a sink or a report was asked for with wrong settings. Raised at once.
 
+    Example:
+        >>> from lastclick import Funnel
+        >>> from lastclick.sinks import MemorySink
+        >>> Funnel("checkout", steps=(), sink=MemorySink())
+        Traceback (most recent call last):
+        ...
+        lastclick.errors.ConfigError: a funnel needs at least one step, such as ...
+
     .. versionadded:: 0.1.0
     """
 
@@ -67,6 +75,14 @@ class EventError(LastclickError, ValueError):
     Attributes:
         reason: The code under which it is counted in ``funnel.stats``, such as ``"float_amount"``.
 
+    Example:
+        >>> from lastclick import Money
+        >>> try:
+        ...     Money("1_000", "EUR")
+        ... except EventError as error:
+        ...     print(error.reason)
+        bad_amount
+
     .. versionadded:: 0.1.0
     """
 
@@ -77,6 +93,17 @@ class EventError(LastclickError, ValueError):
 
 class UnknownStepError(EventError):
     """A step that the funnel does not have. The event is still written.
+
+    Example:
+        >>> from lastclick import Funnel
+        >>> from lastclick.sinks import MemorySink
+        >>> funnel = Funnel(
+        ...     "checkout", steps=("cart", "payment"), sink=MemorySink(), on_error=raise_errors
+        ... )
+        >>> funnel.checkout("c-1").enter("pay")
+        Traceback (most recent call last):
+        ...
+        lastclick.errors.UnknownStepError: unknown step 'pay'; this funnel has cart, payment
 
     .. versionadded:: 0.1.0
     """
@@ -91,6 +118,14 @@ class LogError(LastclickError, ValueError):
     Attributes:
         path: The file or directory.
         line: The line number, from 1, or None where it is not about a line.
+
+    Example:
+        >>> from lastclick import read_log
+        >>> try:
+        ...     read_log("nowhere")
+        ... except LogError as error:
+        ...     print(error.path)
+        nowhere
 
     .. versionadded:: 0.1.0
     """
@@ -108,6 +143,19 @@ class DeliveryError(LastclickError, OSError):
 
     Attributes:
         reason: The code under which the sink counts the loss, such as ``"disk_full"``.
+
+    Example:
+        >>> from lastclick import Funnel
+        >>> from lastclick.sinks import MemorySink
+        >>> sink = MemorySink()
+        >>> funnel = Funnel("checkout", steps=("cart",), sink=sink, on_error=raise_errors)
+        >>> sink.close(timeout=1)
+        True
+        >>> try:
+        ...     funnel.checkout("c-1").enter("cart")
+        ... except DeliveryError as error:
+        ...     print(error.reason)
+        closed
 
     .. versionadded:: 0.1.0
     """

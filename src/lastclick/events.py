@@ -542,6 +542,11 @@ class StepEntered(_Fact):
 class StepFailed(_Fact):
     """A step went wrong for a shopper: a declined card, an invalid address.
 
+    Example:
+        >>> common = {"event_id": "e-1", "funnel": "shop", "occurred_at": "2026-10-01T12:00:00Z"}
+        >>> StepFailed(checkout_id="c-1", step="payment", reason="card_declined", **common).reason
+        'card_declined'
+
     .. versionadded:: 0.1.0
     """
 
@@ -554,6 +559,14 @@ class StepFailed(_Fact):
 class OrderCompleted(_Fact):
     """An order was placed: the purchase.
 
+    Example:
+        >>> common = {"event_id": "e-1", "funnel": "shop", "occurred_at": "2026-10-01T12:00:00Z"}
+        >>> event = OrderCompleted(
+        ...     checkout_id="c-1", order_id="o-981", total=Money("59.90", "EUR"), **common
+        ... )
+        >>> event.total
+        Money('59.90', 'EUR')
+
     .. versionadded:: 0.1.0
     """
 
@@ -564,6 +577,11 @@ class OrderCompleted(_Fact):
 
 class OrderRefunded(_Record):
     """Money went back; joined to its order when read.
+
+    Example:
+        >>> common = {"event_id": "e-1", "funnel": "shop", "occurred_at": "2026-10-01T12:00:00Z"}
+        >>> OrderRefunded(order_id="o-981", amount=Money("10.00", "EUR"), **common).amount
+        Money('10.00', 'EUR')
 
     .. versionadded:: 0.1.0
     """
@@ -580,6 +598,11 @@ class OrderRefunded(_Record):
 class HoldoutAssigned(_Fact):
     """A shopper was drawn into an arm of an experiment on reminders, messaged or not.
 
+    Example:
+        >>> common = {"event_id": "e-1", "funnel": "shop", "occurred_at": "2026-10-01T12:00:00Z"}
+        >>> HoldoutAssigned(checkout_id="c-1", arm="treated", campaign="autumn", **common).arm
+        'treated'
+
     .. versionadded:: 0.1.0
     """
 
@@ -590,6 +613,11 @@ class HoldoutAssigned(_Fact):
 
 class ReminderSent(_Fact):
     """A message went out to win an attempt back.
+
+    Example:
+        >>> common = {"event_id": "e-1", "funnel": "shop", "occurred_at": "2026-10-01T12:00:00Z"}
+        >>> ReminderSent(checkout_id="c-1", channel="email", **common).type
+        'reminder_sent'
 
     .. versionadded:: 0.1.0
     """
@@ -602,6 +630,11 @@ class ReminderSent(_Fact):
 class ReminderClicked(_Fact):
     """A shopper came back through a reminder's link.
 
+    Example:
+        >>> common = {"event_id": "e-1", "funnel": "shop", "occurred_at": "2026-10-01T12:00:00Z"}
+        >>> ReminderClicked(checkout_id="c-1", channel="email", **common).type
+        'reminder_clicked'
+
     .. versionadded:: 0.1.0
     """
 
@@ -612,6 +645,14 @@ class ReminderClicked(_Fact):
 
 class FunnelDeclared(_Record):
     """What a funnel is: its steps and limits, as of its construction.
+
+    Example:
+        >>> common = {"event_id": "e-1", "funnel": "shop", "occurred_at": "2026-10-01T12:00:00Z"}
+        >>> event = FunnelDeclared(
+        ...     steps=("cart", "payment"), abandon_after="PT30M", recover_within="P7D", **common
+        ... )
+        >>> [step.name for step in event.steps]
+        ['cart', 'payment']
 
     .. versionadded:: 0.1.0
     """
@@ -626,6 +667,12 @@ class EventsLost(_Record):
     """How many events were not kept, why, and from when to when.
 
     ``kept`` is true where the events are in the log and only a flawed part of each was left out.
+
+    Example:
+        >>> common = {"event_id": "e-1", "funnel": "shop", "occurred_at": "2026-10-01T12:00:00Z"}
+        >>> span = {"since": "2026-10-01T11:58:00Z", "until": "2026-10-01T11:59:00Z"}
+        >>> EventsLost(source="sink", reason="disk_full", count=12, **span, **common).count
+        12
 
     .. versionadded:: 0.1.0
     """

@@ -43,6 +43,11 @@ class Basis:
         timezone: The zone whose days are counted.
         chosen: Whether ``as_of`` was chosen; otherwise it is the last event.
 
+    Example:
+        >>> from lastclick.metrics import count
+        >>> count(events, unit="customer").basis.unit
+        'customer'
+
     .. versionadded:: 0.1.0
     """
 

@@ -24,6 +24,11 @@ class Lost:
         count: How many.
         kept: Whether the events themselves are in the log, without a flawed part.
 
+    Example:
+        >>> from lastclick import measure
+        >>> measure(events).quality.losses
+        ()
+
     .. versionadded:: 0.1.0
     """
 
@@ -42,6 +47,11 @@ class Definition:
         steps: The names of its steps.
         abandon_after: An attempt idle for longer is abandoned.
         recover_within: An order within this time of an abandonment is a recovery.
+
+    Example:
+        >>> from lastclick import measure
+        >>> [definition.steps for definition in measure(events).quality.definitions]
+        [('cart', 'payment')]
 
     .. versionadded:: 0.1.0
     """
@@ -92,6 +102,12 @@ class Quality:
         definitions: The definitions in the log, by date.
         last_event_alone_h: Hours between the last events of the two latest attempts.
         assigned: Attempts assigned to an arm of an experiment, by arm.
+
+    Example:
+        >>> from lastclick import measure
+        >>> quality = measure(events).quality
+        >>> quality.lost, quality.values_missing, quality.unknown_steps
+        (0, 0, {})
 
     .. versionadded:: 0.1.0
     """

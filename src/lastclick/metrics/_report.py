@@ -54,6 +54,11 @@ class Failures:
         failures: Distinct failures.
         attempts: Attempts with at least one.
 
+    Example:
+        >>> from lastclick import measure
+        >>> measure(events).steps["payment"].failures
+        {'card_declined': Failures(failures=1, attempts=1)}
+
     .. versionadded:: 0.1.0
     """
 
@@ -82,6 +87,12 @@ class StepFigures:
         seconds: From here to the next deeper step or the order.
         lost: What the carts dropped here were worth, by currency.
 
+    Example:
+        >>> from lastclick import measure
+        >>> step = measure(events).steps["payment"]
+        >>> step.reached, step.dropped, str(step.lost["EUR"].expected)
+        (2, 1, 'EUR 60.00')
+
     .. versionadded:: 0.1.0
     """
 
@@ -104,6 +115,14 @@ class StepFigures:
 
 class Steps(Sequence[StepFigures]):
     """The steps of a report, in order, also by name: ``report.steps["payment"]``.
+
+    Example:
+        >>> from lastclick import measure
+        >>> steps = measure(events).steps
+        >>> steps
+        Steps(cart, payment)
+        >>> steps["payment"] is steps[1]
+        True
 
     .. versionadded:: 0.1.0
     """
@@ -144,6 +163,12 @@ class Steps(Sequence[StepFigures]):
 
 class Groups(Mapping[Any, "Report"]):
     """The reports of the groups, by value; ``1``, ``True`` and ``"1"`` are three values.
+
+    Example:
+        >>> from lastclick import measure
+        >>> report = measure(events, by="device")
+        >>> {device: group.started for device, group in report.groups.items()}
+        {'desktop': 1, 'mobile': 2}
 
     .. versionadded:: 0.1.0
     """
@@ -222,6 +247,14 @@ class Report:
         reading: What was met on the way: files, torn lines, redeliveries, seconds. No part of
             `to_dict`, since a second delivery may change it.
 
+    Example:
+        >>> from lastclick import measure
+        >>> report = measure(events)
+        >>> report.started, report.decided, report.ordered
+        (3, 2, 1)
+        >>> report.outcomes["lost"], str(report.revenue["EUR"].net)
+        (1, 'EUR 64.80')
+
     .. versionadded:: 0.1.0
     """
 
@@ -279,7 +312,15 @@ class Report:
         return self._trend(_PERIODS[every])
 
     def to_dict(self) -> dict[str, Any]:
-        """Every figure as plain values, ready for JSON; the same for any arrival of the log."""
+        """Every figure as plain values, ready for JSON; the same for any arrival of the log.
+
+        Example:
+            >>> from lastclick import measure
+            >>> measure(events).to_dict()["abandonment_rate"]["numerator"]
+            1
+
+        .. versionadded:: 0.1.0
+        """
         plain: dict[str, Any] = {
             field.name: _plain(getattr(self, field.name))
             for field in attrs.fields(Report)
@@ -327,7 +368,15 @@ class Report:
         return [*rows, {**empty, "step": ORDER, "reached": self.ordered}]
 
     def to_markdown(self) -> str:
-        """The report as Markdown."""
+        """The report as Markdown.
+
+        Example:
+            >>> from lastclick import measure
+            >>> measure(events).to_markdown().splitlines()[0]
+            '## checkout'
+
+        .. versionadded:: 0.1.0
+        """
         return _render.markdown(page(self))
 
     def _repr_html_(self) -> str:

@@ -26,6 +26,11 @@ class Revenue:
         refunded: What went back of them.
         net: The one less the other.
 
+    Example:
+        >>> from lastclick import measure
+        >>> print(measure(events).revenue["EUR"].gross)
+        EUR 64.80
+
     .. versionadded:: 0.1.0
     """
 
@@ -43,6 +48,12 @@ class Loss:
         expected: Each value times the share of attempts that reached the step and ordered.
         attempts: How many carts this is.
 
+    Example:
+        >>> from lastclick import measure
+        >>> loss = measure(events).lost_revenue["EUR"]
+        >>> print(loss.at_most, loss.expected, loss.attempts)
+        EUR 120.00 EUR 60.00 1
+
     .. versionadded:: 0.1.0
     """
 
@@ -59,6 +70,11 @@ class Recovered:
         by_link: After a click on a reminder's link.
         after_reminder: After a reminder, without a click.
         unaided: Without either.
+
+    Example:
+        >>> from lastclick import measure
+        >>> measure(events).recovered_revenue
+        {}
 
     .. versionadded:: 0.1.0
     """

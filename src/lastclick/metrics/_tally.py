@@ -93,6 +93,13 @@ class Delivery:
         seconds: How long reading and counting took.
         problems: What could not be read, for a log or a table.
         engine: What counted.
+
+    Example:
+        >>> from lastclick import measure
+        >>> measure([*events, *events]).reading.redelivered
+        6
+
+    .. versionadded:: 0.1.0
     """
 
     redelivered: int

@@ -17,6 +17,11 @@ class Seconds:
         median: In seconds, None where nobody went on.
         p90: Nine tenths went on within this many seconds; None likewise.
 
+    Example:
+        >>> from lastclick import measure
+        >>> measure(events).steps["cart"].seconds
+        Seconds(count=2, median=90.0, p90=114.0)
+
     .. versionadded:: 0.1.0
     """
 
