@@ -53,14 +53,21 @@ def shop_process(
     shop.start()
     theirs.close()
     try:
-        if not ours.poll(30):
-            raise TimeoutError("the shop did not open within 30 seconds")
-        yield ours.recv()
+        if not ours.poll(60):
+            raise TimeoutError("the shop did not open within 60 seconds")
+        yield _opened(ours)
     finally:
         shop.kill()
         shop.join()
         shop.close()
         ours.close()
+
+
+def _opened(ours: Connection) -> int:
+    try:
+        return int(ours.recv())
+    except EOFError:
+        raise RuntimeError("the shop could not open; what it said is above") from None
 
 
 def _serve(
