@@ -208,11 +208,9 @@ def _trust(report: "Report") -> str:
         problems = reading.problems
         if problems is not None and problems.torn + problems.unreadable:
             said += [f"{problems.torn:,} torn and {problems.unreadable:,} unreadable lines"]
-    said += _counted(facts.excluded_attempts, "attempt excluded", "attempts excluded")
-    said += _counted(
-        facts.without_step, "attempt at no step left out", "attempts at no step left out"
-    )
-    said += _counted(facts.values_missing, "cart of unknown value", "carts of unknown value")
+    said += _counted(facts.excluded_attempts, "attempt", "excluded")
+    said += _counted(facts.without_step, "attempt", "at no step left out")
+    said += _counted(facts.values_missing, "cart", "of unknown value")
     if len(facts.definitions) > 1:
         newest = facts.definitions[-1].since
         said += [f"{len(facts.definitions)} definitions (the latest of {newest:%Y-%m-%d})"]
