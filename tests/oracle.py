@@ -40,6 +40,16 @@ OUTCOMES = (
 )
 RECOVERED = ("recovered_by_link", "recovered_after_reminder", "recovered_unaided")
 EVER_ABANDONED = ("recoverable", "lost", *RECOVERED, "purchased_late")
+# What a report draws otherwise when it is asked for the closed funnel.
+OPEN_COUNTS = (
+    "entered",
+    "reached",
+    "skipped",
+    "dropped",
+    "in_flight",
+    "conversion_rate",
+    "drop_off_rate",
+)
 BOTS = {"traffic": ("bot", "staff", "test")}
 SMALL_GROUP = 30
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -225,7 +235,7 @@ def seconds_of(duration: str, override: int | None) -> int:
     return total
 
 
-def count_by(pairs: set[tuple[str, str]]) -> dict[str, int]:
+def count_by(pairs: set[tuple[str, Any]]) -> dict[str, int]:
     """How many distinct pairs begin with each name."""
     return dict(sorted(Counter(name for name, _ in pairs).items()))
 
@@ -266,10 +276,12 @@ def leave_out(shopper: list[Line], exclude: dict[str, Any]) -> tuple[list[Line],
     kept = {e["order_id"] for e in stays if e["type"] == "order_completed"}
     left = own_orders([e for e in whole + alone if e["type"] == "order_completed"])
     left = {order_id: order for order_id, order in left.items() if order_id not in kept}
-    stays = [e for e in stays if e["type"] != "order_refunded" or e["order_id"] not in left]
+    refunds = [e for e in shopper if e["type"] == "order_refunded" and e["order_id"] in left]
+    stays = [e for e in stays if e not in refunds]
+    alone = [e for e in alone if e not in refunds]
     return stays, {
         "excluded_attempts": len(gone),
-        "excluded_events": len({(e["type"], e["event_id"]) for e in alone}),
+        "excluded_events": len({(e["type"], e.get("checkout_id"), e["event_id"]) for e in alone}),
         "excluded_orders": len(left),
         "excluded_gross": sums(o["total"] for o in left.values() if o["total"]),
     }
@@ -471,7 +483,7 @@ def facts(
     """The facts of the log about its attempts, whatever the unit."""
     counted = [j for j in singles if j["deepest"] is not None]
     unknown = {
-        (e["step"], e["event_id"])
+        (e["step"], (e["checkout_id"], e["event_id"]))
         for e in events
         if e["type"] in STEP_TYPES and e["step"] not in steps
     }
@@ -626,6 +638,9 @@ def report(
         for kind in RECOVERED
     }
     if closed:
+        for figures_of_step in told["steps"].values():
+            for name in OPEN_COUNTS:
+                del figures_of_step[name]
         told["closed"] = closed_counts(part, steps, optional, window)
     return told
 

@@ -6,7 +6,7 @@ their sums and neighbours, so that gaps hit a limit exactly, or miss it by a mic
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 from hypothesis import strategies as st
@@ -35,7 +35,7 @@ moneys = st.builds(
 )
 attributes = st.dictionaries(
     st.sampled_from(("device", "device", "plan")),
-    st.sampled_from(("mobile", "1", 1, True, None, 0, False, "")),
+    st.sampled_from(("mobile", "1", 1, True, None, 0, False, "", 'ö"')),
     max_size=2,
 )
 marks = st.sampled_from((*({},) * 12, {"traffic": "bot"}, {"traffic": "human"}))
@@ -46,13 +46,13 @@ def at(t: int) -> str:
     return (BASE + timedelta(microseconds=t)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
-def declared(event_id: str, t: int, steps: Any) -> Line:
+def declared(event_id: str, t: int, steps: Any, funnel: str = "checkout") -> Line:
     """A declaration with the limits A and W."""
     return {
         "v": 1,
         "type": "funnel_declared",
         "event_id": event_id,
-        "funnel": "checkout",
+        "funnel": funnel,
         "occurred_at": at(t),
         "steps": [{"optional": False, **step} for step in steps],
         "abandon_after": "PT1M",
@@ -170,8 +170,24 @@ def logs(draw: st.DrawFn) -> list[Line]:
             n += 1
     if draw(st.integers(0, 4)) == 4:
         lines += [draw(lost_lines(f"l{k}", start)) for k in range(2)]
+    if draw(st.integers(0, 9)) == 9:
+        lines += [
+            declared("d3", W, OLDER_STEPS, funnel="returns"),
+            {**draw(shopper_lines("step_entered", "e1", 2 * W, "c1", "u1")), "funnel": "returns"},
+        ]
     again = draw(st.lists(st.sampled_from(lines), max_size=3))
-    return draw(st.permutations(lines + again))
+    lines = draw(st.permutations(lines + again))
+    return [respelt(line) if draw(st.integers(0, 19)) == 19 else line for line in lines]
+
+
+def respelt(line: Line) -> Line:
+    """The same fact as another writer might put it: key order, a further key, an offset."""
+    there = datetime.fromisoformat(line["occurred_at"]).astimezone(timezone(timedelta(hours=2)))
+    return {
+        **dict(reversed(line.items())),
+        "occurred_at": there.isoformat(),
+        "library": {"name": "elsewhere", "version": [1, 2]},
+    }
 
 
 @st.composite
@@ -194,6 +210,11 @@ def options(draw: st.DrawFn, log: list[Line]) -> dict[str, Any]:
         within = draw(st.sampled_from((None, 1, 30, 60, 300)))
         if within is not None:
             asked["within_s"] = within
+    if draw(st.integers(0, 4)) == 4:
+        asked["abandon_after_s"] = draw(st.sampled_from((1, 30, 300)))
+        asked["recover_within_s"] = draw(st.sampled_from((300, 600)))
+    if draw(st.booleans()):
+        asked["funnel_name"] = "checkout"
     asked["timezone"] = draw(st.sampled_from(("UTC", "Europe/Berlin", "America/New_York")))
     return asked
 

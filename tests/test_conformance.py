@@ -61,9 +61,9 @@ def test_library_equals_the_oracle(question: tuple[list[dict[str, Any]], dict[st
     """On any log, asked in any way, the library's figures are those of the naive reading."""
     lines, options = question
 
-    expected, got = oracle.figures(lines, **options), answer(lines, options)
+    expected, got = oracle_answer(lines, options), answer(lines, options)
 
-    assert differences(expected, got, EXACT) == []
+    assert differences(expected, got, EXACT | {"journeys"}) == []
 
 
 def test_case_names_are_unique_and_enough() -> None:
