@@ -271,4 +271,4 @@ SELECT
      AND type IN ('step_entered', 'step_failed', 'order_completed', 'holdout_assigned',
                   'reminder_sent', 'reminder_clicked')) AS without_checkout_id,
     (SELECT count(*) - count(DISTINCT event_id) FROM events
-     WHERE type <> 'funnel_declared') AS redelivered;
+     WHERE type NOT IN ('funnel_declared', 'events_lost')) AS redelivered;
