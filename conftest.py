@@ -14,6 +14,7 @@ import os
 import re
 import subprocess
 import sys
+import threading
 import tomllib
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -23,6 +24,17 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent
+
+
+def renew_coverage_lock() -> None:
+    """A fork beside busy threads may copy coverage's lock while it is held, for ever."""
+    measuring = sys.modules["coverage"].Coverage.current()
+    if measuring is not None and measuring._collector is not None:
+        measuring._collector.data_lock = threading.Lock()
+
+
+if "coverage" in sys.modules:  # registered before lastclick is imported, so it runs first
+    os.register_at_fork(after_in_child=renew_coverage_lock)
 
 
 @pytest.fixture(scope="module")
