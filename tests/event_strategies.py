@@ -32,8 +32,8 @@ _whole_seconds = st.builds(
     st.integers(0, 86_400),
 )
 # The first and the last day of the calendar are another day in another zone.
-instants = _whole_seconds | st.datetimes(timezones=st.just(UTC)).filter(
-    lambda when: (1, 1, 1) < when.timetuple()[:3] < (9999, 12, 31)
+instants = _whole_seconds | st.integers(86_400 * 10**6, 3_652_058 * 86_400 * 10**6).map(
+    lambda micros: datetime(1, 1, 1, tzinfo=UTC) + timedelta(microseconds=micros)
 )
 
 currencies = st.sampled_from(("EUR", "USD", "JPY", "BHD", "CLF", "XXX")) | st.text(
