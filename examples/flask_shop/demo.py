@@ -72,6 +72,26 @@ def _tell(progress: Progress) -> None:
     )
 
 
+def show(result: Result, log: Path) -> int:
+    """Print the report and each check; 0 if all hold, else 1."""
+    print()
+    print(measure(read_log(log)))
+    print()
+    print(f"{'Is it true?':<54}{'the report':>16}{'the shoppers':>16}")
+    for check in result.by_notes:
+        print(check)
+    print(f"{'':<54}{'the report':>16}{'the books':>16}")
+    for check in result.by_books:
+        print(check)
+    print()
+    hold = [check.holds for check in (*result.by_notes, *result.by_books)]
+    print(f"{sum(hold)} of {len(hold)} checks hold.")
+    if not all(hold):
+        print("The report is not what happened.", file=sys.stderr)
+        return 1
+    return 0
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the demo; 0 if every check holds, else 1."""
     parser = ArgumentParser(prog="python -m examples.flask_shop", description=__doc__)
@@ -84,25 +104,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     shutil.rmtree(options.log, ignore_errors=True)
     print(f"{options.shoppers} shoppers go to a small shop, through October 2026.")
     result = run(options.log, shoppers=options.shoppers, seed=options.seed)
-    print()
-    print(measure(read_log(options.log)))
-    print()
-    print(f"{'Is it true?':<54}{'the report':>16}{'the shoppers':>16}")
-    for check in result.by_notes:
-        print(check)
-    print(f"{'':<54}{'the report':>16}{'the books':>16}")
-    for check in result.by_books:
-        print(check)
-    print()
-    hold = [check.holds for check in (*result.by_notes, *result.by_books)]
+    code = show(result, options.log)
     print(
-        f"{sum(hold)} of {len(hold)} checks hold; "
-        f"{result.notes.requests:,} requests, {time.monotonic() - began:.1f} s."
+        f"{result.notes.requests:,} requests, {time.monotonic() - began:.1f} s. "
+        f"The log is in {options.log}/."
     )
-    if not all(hold):
-        print("The report is not what happened.", file=sys.stderr)
-        return 1
-    print(f"The log is in {options.log}/. What to type next:")
+    print("What to type next:")
     for more in ("", " --by device", " --every week"):
         print(f"  .venv/bin/lastclick report {options.log}{more}")
-    return 0
+    return code
