@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter, defaultdict
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
 from itertools import pairwise
@@ -109,6 +109,7 @@ def figures(
     abandon_after_s: int | None = None,
     recover_within_s: int | None = None,
     timezone: str = "UTC",
+    every: str = "day",
 ) -> dict[str, Any]:
     """Every figure of one log under one set of options."""
     names = sorted({line["funnel"] for line in lines})
@@ -187,7 +188,7 @@ def figures(
     for journey in started:
         journey["group"] = group_of(journey, attributes, single)
         day = (EPOCH + timedelta(microseconds=journey["start"])).astimezone(ZoneInfo(timezone))
-        journey["day"] = day.date().isoformat()
+        journey["period"] = period_of(day.date(), every)
 
     window = None if within_s is None else within_s * 1_000_000
 
@@ -198,8 +199,8 @@ def figures(
     told["as_of"] = iso(now)
     told["quality"] = quality
     told["trend"] = {
-        day: tell([j for j in started if j["day"] == day])
-        for day in sorted({j["day"] for j in started})
+        period: tell([j for j in started if j["period"] == period])
+        for period in sorted({j["period"] for j in started})
     }
     if attributes:
         told["groups"] = {
@@ -568,6 +569,15 @@ def group_of(journey: dict[str, Any], attributes: tuple[str, ...], single: bool)
     )
     values = [first.get("attributes", {}).get(name) for name in attributes]
     return json.dumps(values[0] if single else values, separators=(",", ":"))
+
+
+def period_of(day: date, every: str) -> str:
+    """The first day of the day's period; weeks begin on Monday."""
+    if every == "week":
+        day -= timedelta(days=day.weekday())
+    elif every == "month":
+        day = day.replace(day=1)
+    return day.isoformat()
 
 
 def first_at(journey: dict[str, Any], k: int) -> int:

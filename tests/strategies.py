@@ -19,7 +19,7 @@ W = 300 * SECOND
 # Two minutes before midnight in UTC, so that a log crosses a day.
 BASE = datetime(2026, 10, 1, 23, 58, tzinfo=UTC)
 
-STEPS = ({"name": "cart"}, {"name": "details", "optional": True}, {"name": "payment"})
+STEPS = ({"name": "cart"}, {"name": "details"}, {"name": "payment"})
 OLDER_STEPS = ({"name": "cart"}, {"name": "address"}, {"name": "payment"})
 
 usual_deltas = st.sampled_from((0, 1, SECOND, 1_999_999, 30 * SECOND))
@@ -152,7 +152,10 @@ def shopper_lines(
 @st.composite
 def logs(draw: st.DrawFn) -> list[Line]:
     """A log in some order of arrival, with some of its lines twice."""
-    lines = [declared("d2", 0, STEPS)]
+    steps = tuple({**step, "optional": draw(st.integers(0, 3)) == 3} for step in STEPS)
+    if all(step["optional"] for step in steps):
+        steps = STEPS
+    lines = [declared("d2", 0, steps)]
     if draw(st.integers(0, 3)) == 3:
         # The older has the larger id, so that only its construction can tell.
         lines.append(declared("d9", -SECOND, OLDER_STEPS))
@@ -213,6 +216,8 @@ def options(draw: st.DrawFn, log: list[Line]) -> dict[str, Any]:
     if draw(st.integers(0, 4)) == 4:
         asked["abandon_after_s"] = draw(st.sampled_from((1, 30, 300)))
         asked["recover_within_s"] = draw(st.sampled_from((300, 600)))
+    if draw(st.booleans()):
+        asked["every"] = draw(st.sampled_from(("week", "month")))
     if draw(st.booleans()):
         asked["funnel_name"] = "checkout"
     asked["timezone"] = draw(st.sampled_from(("UTC", "Europe/Berlin", "America/New_York")))

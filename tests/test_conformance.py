@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 
 from docs.conformance.run import CASES, EXACT, answer, differences, lines_of
+from lastclick import measure, read_log
 from tests import oracle, strategies
 
 ALL = {case["name"]: case for case in CASES["cases"]}
@@ -64,6 +65,20 @@ def test_library_equals_the_oracle(question: tuple[list[dict[str, Any]], dict[st
     expected, got = oracle_answer(lines, options), answer(lines, options)
 
     assert differences(expected, got, EXACT | {"journeys"}) == []
+
+
+def test_a_log_twice_is_the_same_report(tmp_path: Path) -> None:
+    """Read twice over, a log gives the same report; only what was met in reading differs."""
+    text = "".join(json.dumps(line) + "\n" for line in lines_of(ALL["all_eight_outcomes"]))
+    (tmp_path / "once.jsonl").write_text(text, "utf-8")
+    (tmp_path / "twice.jsonl").write_text(text + text, "utf-8")
+
+    once = measure(read_log(tmp_path / "once.jsonl"))
+    twice = measure(read_log(tmp_path / "twice.jsonl"))
+
+    assert json.dumps(once.to_dict()) == json.dumps(twice.to_dict())
+    assert once == twice
+    assert once.reading != twice.reading
 
 
 def test_case_names_are_unique_and_enough() -> None:

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from lastclick import Journey, Report, journeys, measure, read_log
 from lastclick.errors import ConfigError
@@ -134,6 +134,7 @@ def answer(lines: list[dict[str, Any]], options: dict[str, Any]) -> dict[str, An
         path.write_text("".join(json.dumps(line) + "\n" for line in lines), "utf-8")
         log = read_log(path)
         asked = arguments(options)
+        every = asked.pop("every", "day")
         try:
             report = measure(log, **asked)
         except ConfigError as error:
@@ -142,15 +143,17 @@ def answer(lines: list[dict[str, Any]], options: dict[str, Any]) -> dict[str, An
             return {"error": {"funnels": sorted(names)}}
         beside = ("funnel", "as_of", "unit", "exclude", "abandon_after", "recover_within")
         found = journeys(log, **{name: asked[name] for name in beside if name in asked})
-        return figures(report, found)
+        return figures(report, found, every)
 
 
-def figures(report: Report, found: Iterable[Journey]) -> dict[str, Any]:
+def figures(
+    report: Report, found: Iterable[Journey], every: Literal["day", "week", "month"] = "day"
+) -> dict[str, Any]:
     """A report and its journeys under the names of the cases."""
     told = part(report)
     told["as_of"] = report.as_of and shown(report.as_of)
     told["quality"] = facts(report.quality)
-    told["trend"] = {day: part(of) for day, of in report.trend("day").items()}
+    told["trend"] = {first: part(of) for first, of in report.trend(every).items()}
     if report.by:
         told["groups"] = {
             json.dumps(value, separators=(",", ":")): part(of)
