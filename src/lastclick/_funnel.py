@@ -219,7 +219,7 @@ class Funnel(Generic[S]):
 
     @property
     def declaration(self) -> FunnelDeclared:
-        """What this funnel is: the event written before the first of each process."""
+        """What this funnel is, as the event written before the first of each process."""
         return self._declaration
 
     @property
@@ -873,7 +873,8 @@ def _undelivered(sink: Sink, error: Exception) -> DeliveryError:
 
 def _as_flaw(name: str, error: Exception) -> EventError:
     if isinstance(error, EventError):
-        return error
+        text = str(error)
+        return error if name in text else EventError(f"{name}: {text}", error.reason)
     msg = f"{name} could not be read: {shown(error)}; pass plain values"
     return EventError(msg, f"bad_{name}")
 
