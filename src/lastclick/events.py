@@ -307,8 +307,8 @@ def price(value: object) -> Money | None:
 
 
 def instant_text(value: datetime) -> str:
-    """An instant in UTC as a log has it: always 27 characters, so that text sorts as time."""
-    return f"{value.isoformat(timespec='microseconds')[:26]}Z"
+    """An instant as a log has it: in UTC, always 27 characters, so that text sorts as time."""
+    return f"{utc(value).isoformat(timespec='microseconds')[:26]}Z"
 
 
 def _duration_text(value: timedelta) -> str:
