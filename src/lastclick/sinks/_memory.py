@@ -35,7 +35,7 @@ class MemorySink:
 
     @property
     def events(self) -> list[ShopperEvent]:
-        """What the shop recorded: `records` without declarations and losses."""
+        """What the shop recorded, which is `records` without declarations and losses."""
         return [event for event in list(self.records) if isinstance(event, _SHOPPER_EVENTS)]
 
     @property
