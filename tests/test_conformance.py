@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 from hypothesis import given
 
+from benchmarks.generate import declaration
+from benchmarks.generate import lines as shop_lines
 from docs.conformance.run import CASES, EXACT, answer, differences, lines_of
 from lastclick import measure, read_log
 from tests import oracle, strategies
@@ -65,6 +67,25 @@ def test_library_equals_the_oracle(question: tuple[list[dict[str, Any]], dict[st
     expected, got = oracle_answer(lines, options), answer(lines, options)
 
     assert differences(expected, got, EXACT | {"journeys"}) == []
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"by": "device"},
+        {"unit": "customer", "by": ["device", "channel"], "every": "week"},
+        {"as_of": "2026-10-20T12:00:00.000000Z", "timezone": "Europe/Berlin"},
+        {"closed": True, "within_s": 3600, "exclude": {}},
+    ],
+)
+def test_library_equals_the_oracle_on_a_whole_shop(options: dict[str, Any]) -> None:
+    """On a month of an untidy shop, with groups above and below thirty, both read the same."""
+    lines = [json.loads(line) for line in (declaration(), *shop_lines(3_000, seed=7))]
+
+    expected, got = oracle_answer(lines, options), answer(lines, options)
+
+    assert differences(expected, got, EXACT | {"journeys"}) == []
+    assert expected["started"] > 500
 
 
 def test_a_log_twice_is_the_same_report(tmp_path: Path) -> None:
