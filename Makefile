@@ -22,7 +22,7 @@ help: ## this list
 
 demo: $(VENV)/.demo ## a small shop, 400 shoppers, and the report about them
 	$(call say,demo)
-	$(VENV)/bin/lastclick demo
+	$(VENV)/bin/python -m examples.flask_shop
 
 test: $(VENV)/.dev $(CORE)/.core check docs tests-core tests ## everything that must hold: checks, docs, tests with no extras and with all
 
