@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import sys
 import traceback
 from collections.abc import Callable
@@ -87,8 +88,12 @@ def open_files(directory: Path) -> list[Path]:
     return sorted(path for path in links if path.parent == directory)
 
 
-def fork(work: Callable[[], object]) -> int:
-    """Do the work in a forked child that leaves as a killed one does: without exit handlers."""
+def fork(work: Callable[[], object], *, beside_threads: bool = False) -> int:
+    """Do the work in a forked child that leaves as a killed one does: without exit handlers.
+
+    Beside threads it is killed for real: coverage's way out of `os._exit` waits for a lock of its
+    own, which such a child may have inherited.
+    """
     pid = os.fork()
     if pid:
         return pid
@@ -99,12 +104,14 @@ def fork(work: Callable[[], object]) -> int:
     except BaseException:  # noqa: BLE001 - the child must not go on with its parent's tests
         traceback.print_exc(file=sys.stderr)
     finally:
+        if beside_threads:
+            os.kill(os.getpid(), signal.SIGABRT if code else signal.SIGKILL)
         os._exit(code)
 
 
 def succeeded(pid: int) -> bool:
     """Wait for a forked child; whether its work was done."""
-    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) in {0, -signal.SIGKILL}
 
 
 def all_succeeded(pids: list[int]) -> bool:

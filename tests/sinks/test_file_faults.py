@@ -170,6 +170,25 @@ def test_a_full_disk_keeps_no_shop_from_starting(small_disk: Path) -> None:
     assert [line.get("count") for line in read(small_disk)] == [1, None]
 
 
+def test_a_disk_too_full_for_a_directory_keeps_no_shop_from_starting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where even a directory finds no room, it is made with the first event that does."""
+
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "mkdir", refuse)
+    sink = FileSink(tmp_path / "var" / "log")
+    with pytest.raises(DeliveryError):
+        sink.emit(entered(1))
+    monkeypatch.undo()
+
+    sink.emit(entered(2))
+
+    assert ids(tmp_path / "var" / "log") == ["e-2"]
+
+
 def test_closing_writes_what_is_owed(small_disk: Path) -> None:
     """The records of losses reach the log with a close too, if the disk allows."""
     sink = FileSink(small_disk)
@@ -438,10 +457,17 @@ def test_losses_are_recorded_for_each_funnel(
     assert counts == {"shop": 2, "b2b": 1}
 
 
-def test_many_losses_take_little_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("at", ["write", "open"])
+def test_many_losses_take_little_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at: str
+) -> None:
     """A thousand losses for the same reason are one record and the exact count."""
     sink = FileSink(tmp_path)
-    broken(monkeypatch)
+
+    def fail(*_: object) -> int:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(os, at, fail)
     for number in range(1000):
         with pytest.raises(DeliveryError):
             sink.emit(entered(number))

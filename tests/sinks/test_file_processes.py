@@ -1,6 +1,7 @@
 """The log on disk with many threads and processes, forks, signals and kills. All of it is real."""
 
 import ctypes
+import itertools
 import json
 import multiprocessing
 import os
@@ -141,21 +142,21 @@ def test_closing_while_threads_emit_loses_nothing(tmp_path: Path) -> None:
 def test_a_signal_handler_may_emit(tmp_path: Path) -> None:
     """A handler that emits in the middle of an emit neither blocks nor harms it."""
     sink = FileSink(tmp_path, max_bytes=3_000)
-    handled = 0
+    numbers = itertools.count()
 
     def handle(*_: object) -> None:
-        nonlocal handled
-        sink.emit(entered(f"handler-{handled}"))
-        handled += 1
+        sink.emit(entered(f"handler-{next(numbers)}"))
+        signal.setitimer(signal.ITIMER_REAL, 0.0003)
 
     before = signal.signal(signal.SIGALRM, handle)
-    signal.setitimer(signal.ITIMER_REAL, 0.0005, 0.0005)
+    signal.setitimer(signal.ITIMER_REAL, 0.0003)
     try:
         emit_many(sink, "main", 10_000)
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
 
+    handled = next(numbers)
     assert handled
     assert sorted(ids(tmp_path)) == sorted(names(handled, "handler") + names(10_000, "main"))
 
@@ -230,7 +231,8 @@ def kill_at_random(
     moments = random.Random(20261122)
     reported = 0
     for number in range(kills):
-        pid, reports = start(directory, number, settings)
+        log = directory / str(number)
+        pid, reports = start(log, number, settings)
         told = os.read(reports, 1 << 16)  # it has begun
         wait = moments.uniform(0, 0.03)
         with suppress(TimeoutError):
@@ -242,7 +244,7 @@ def kill_at_random(
         assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == -signal.SIGKILL
         accepted = told.decode().split("\n")[:-1]
         assert accepted
-        in_log = Counter(whole_ids(directory))
+        in_log = Counter(whole_ids(log))
         assert all(in_log[event_id] == 1 for event_id in accepted)
         reported += len(accepted)
     return reported
@@ -452,7 +454,7 @@ def test_a_fork_while_another_thread_holds_the_lock(tmp_path: Path) -> None:
         sink._opening.release()
         sink.emit(entered("child-0"))
 
-    child = fork(work)
+    child = fork(work, beside_threads=True)
     release.set()
     holder.join()
 
@@ -468,7 +470,9 @@ def test_forks_under_load(tmp_path: Path) -> None:
     for thread in threads:
         thread.start()
 
-    children = [fork(lambda n=n: emit_many(sink, f"c{n}", 50)) for n in range(10)]
+    children = [
+        fork(lambda n=n: emit_many(sink, f"c{n}", 50), beside_threads=True) for n in range(10)
+    ]
     for thread in threads:
         thread.join()
 
@@ -488,9 +492,9 @@ def test_a_fork_without_hooks_is_noticed(tmp_path: Path) -> None:
     pid = ctypes.PyDLL(None).fork()
     if pid == 0:
         try:
+            sink.flush(0)
             sink.emit(entered("child-0"))
             sink.emit(lost(1))
-            sink.flush(0)
             sink.emit(entered("child-1"))
         finally:
             os._exit(0)

@@ -4,6 +4,7 @@ import operator
 import sys
 from collections import deque
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from datetime import UTC, datetime
 from itertools import repeat
 from typing import Literal
@@ -139,11 +140,9 @@ class Losses:
     def _take(self) -> list[_Loss]:
         # Only as many as there are now: others may go on appending while we pop.
         taken = []
-        for _ in range(len(self._owed)):
-            try:
-                taken.append(self._owed.popleft())
-            except IndexError:  # another thread was faster
-                break
+        with suppress(IndexError):  # another thread was faster; what was taken until then counts
+            for _ in range(len(self._owed)):
+                taken.append(self._owed.popleft())  # noqa: PERF401
         return _added_up(taken)
 
 
