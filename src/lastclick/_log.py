@@ -152,6 +152,14 @@ class Log:
                     yield read
         self._problems = meter.problems()
 
+    def lines(self) -> Iterator[tuple[Path, int, bytes]]:
+        """Every line that is not blank, as it is, with its file and number; for tools."""
+        meter = _Meter(self)
+        for file, start, lines in meter.batches():
+            for number, line in enumerate(lines, start):
+                yield file, number, line
+        self._problems = meter.problems()
+
     def __repr__(self) -> str:
         return f"Log({str(self.path)!r})"
 
