@@ -1,0 +1,443 @@
+"""The command line: try it out, import what you have, report, and check a log.
+
+It prints what the library says and computes nothing. Needs the extra ``cli``.
+"""
+
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from importlib.metadata import version
+from itertools import count
+from pathlib import Path
+from typing import Annotated, Any, Literal, NoReturn
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import typer
+from pydantic import TypeAdapter, ValidationError
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from typer.core import TyperGroup
+from typing_extensions import override
+
+from lastclick import Report, _demo, measure, read_log
+from lastclick._check import check_log
+from lastclick.errors import ConfigError, DeliveryError, LastclickError
+from lastclick.logs import Place, TableMapping, TableProblems, read_table
+from lastclick.sinks import FileSink
+
+OK, FOUND, WRONG = 0, 1, 2
+_EXIT_CODES = (
+    "Exit codes: 0 all is well; 1 problems were found, or there is nothing to report; "
+    "2 the command was used wrongly."
+)
+_SHOWN = 5
+_UNITS = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86_400, "w": 604_800}
+_EXCLUDED = "traffic=bot,staff,test"
+
+Told = Callable[[int, int], object] | None
+
+
+class Every(StrEnum):
+    """The periods of a trend."""
+
+    DAY = "day"
+    WEEK = "week"
+    MONTH = "month"
+
+
+class Unit(StrEnum):
+    """What is counted."""
+
+    ATTEMPT = "attempt"
+    CUSTOMER = "customer"
+
+
+class Format(StrEnum):
+    """How a report is written."""
+
+    TEXT = "text"
+    JSON = "json"
+    MARKDOWN = "markdown"
+
+
+class _Commands(TyperGroup):
+    """Says what went wrong in one sentence, and how it ends in an exit code."""
+
+    @override
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            raise
+        except LastclickError as error:
+            _stop(_as_option(str(error)), FOUND if isinstance(error, DeliveryError) else WRONG)
+        except OSError as error:
+            _stop(str(error), WRONG)
+
+
+app = typer.Typer(
+    cls=_Commands,
+    add_completion=False,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    epilog=_EXIT_CODES,
+)
+
+
+def _stop(sentence: str, code: int) -> NoReturn:
+    typer.echo(f"lastclick: {sentence}", err=True)
+    raise typer.Exit(code)
+
+
+def _as_option(sentence: str) -> str:
+    """Arguments of the library's functions, as this command line calls them."""
+    return re.sub(r"\b(funnel|as_of|within|closed)=(True)?", r"--\1", sentence).replace(
+        "--as_of", "--as-of"
+    )
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"lastclick {version('lastclick')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    _: Annotated[
+        bool,
+        typer.Option("--version", callback=_print_version, is_eager=True, help="Say the version."),
+    ] = False,
+) -> None:
+    """Measure what a checkout loses, step by step, and what is won back.
+
+    New here? Type: lastclick demo
+    """
+
+
+LogArgument = Annotated[
+    Path,
+    typer.Argument(help="A log: the directory that FileSink writes, or one file.", metavar="LOG"),
+]
+
+
+# demo ---------------------------------------------------------------------------------------------
+
+
+@app.command(epilog=_EXIT_CODES)
+def demo(
+    to: Annotated[
+        Path | None,
+        typer.Option(help="Where the log goes; a new or empty directory. Default: demo-log."),
+    ] = None,
+    shoppers: Annotated[int, typer.Option(min=1, help="How many people come.")] = 400,
+    seed: Annotated[int, typer.Option(help="The same seed brings the same shoppers.")] = 1,
+) -> None:
+    """Let a small shop run for four weeks, and report on it.
+
+    The shoppers are simulated: they fill carts, leave, have their cards declined, come back hours
+    or days later, with a reminder or without, buy and send things back. Some are bots. The report
+    is held against the shop's own books.
+    """
+    directory = _free_directory(to)
+    books = _demo.play(directory, shoppers=shoppers, seed=seed)
+    report = measure(read_log(directory), by="device")
+    typer.echo(report)
+    differences = books.differences(report)
+    for difference in differences:
+        typer.echo(f"DIFFERENT  {difference}")
+    if differences:
+        raise typer.Exit(FOUND)
+    taken = " and ".join(str(amount) for amount in books.gross().values()) or "nothing"
+    typer.echo(
+        f"\nThe shop's own books say the same: {books.checkouts:,} checkouts, "
+        f"{len(books.orders):,} orders, {taken} taken."
+        f"\n\nThe log is in {directory}. Type next:"
+        f"\n  lastclick report {directory} --every week"
+        f"\n  lastclick report {directory} --by device --format json"
+        f"\n  lastclick check {directory}"
+    )
+
+
+def _free_directory(to: Path | None) -> Path:
+    if to is None:
+        names = ("demo-log" if n == 1 else f"demo-log-{n}" for n in count(1))
+        return next(path for path in map(Path, names) if _is_free(path))
+    if not _is_free(to):
+        _stop(f"{to} is not empty; name a new directory with --to", WRONG)
+    return to
+
+
+def _is_free(path: Path) -> bool:
+    return not path.exists() or (path.is_dir() and not any(path.iterdir()))
+
+
+# report -------------------------------------------------------------------------------------------
+
+
+@app.command(epilog=_EXIT_CODES)
+def report(
+    log: LogArgument,
+    as_of: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TIME",
+            help="Shopper events after it do not count: an ISO 8601 time (in --timezone where it "
+            "has none; a day is its first instant), or 'now'. Default: the last event.",
+        ),
+    ] = None,
+    by: Annotated[
+        list[str] | None,
+        typer.Option(metavar="ATTRIBUTE", help="Group by an attribute; may be repeated."),
+    ] = None,
+    every: Annotated[
+        Every | None, typer.Option(help="Add a trend by the time at which attempts started.")
+    ] = None,
+    unit: Annotated[
+        Unit, typer.Option(help="Count attempts, or join the attempts of one customer.")
+    ] = Unit.ATTEMPT,
+    funnel: Annotated[
+        str | None, typer.Option(help="Which funnel, where the log holds several.")
+    ] = None,
+    closed: Annotated[
+        bool,
+        typer.Option("--closed", help="Draw the steps as a closed funnel, as other tools do."),
+    ] = False,
+    within: Annotated[
+        str | None,
+        typer.Option(metavar="DURATION", help="The closed funnel's window, such as 2h or 7d."),
+    ] = None,
+    abandon_after: Annotated[
+        str | None,
+        typer.Option(metavar="DURATION", help="Instead of the definition's, such as 30min."),
+    ] = None,
+    recover_within: Annotated[
+        str | None,
+        typer.Option(metavar="DURATION", help="Instead of the definition's, such as 7d."),
+    ] = None,
+    timezone: Annotated[
+        str, typer.Option(metavar="ZONE", help="Whose days count, such as Europe/Paris.")
+    ] = "UTC",
+    exclude: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=VALUE[,VALUE]",
+            help=f"Leave out attempts with such an attribute; may be repeated. "
+            f"Default: {_EXCLUDED}.",
+        ),
+    ] = None,
+    include_excluded: Annotated[
+        bool, typer.Option("--include-excluded", help="Leave nothing out: count bots too.")
+    ] = False,
+    format_: Annotated[
+        Format, typer.Option("--format", help="How the report is written.")
+    ] = Format.TEXT,
+) -> None:
+    """Report on a log: what became of its checkouts, step by step and in money."""
+    excluded = _excluded([] if include_excluded else exclude or [_EXCLUDED])
+    with _progress("reading") as told:
+        events = read_log(log, progress=told)
+        try:
+            found = measure(
+                events,
+                funnel,
+                as_of=None if as_of is None else _instant(as_of, timezone),
+                by=by or (),
+                unit=unit.value,
+                exclude=excluded,
+                closed=closed,
+                within=_limit("--within", within),
+                abandon_after=_limit("--abandon-after", abandon_after),
+                recover_within=_limit("--recover-within", recover_within),
+                timezone=timezone,
+            )
+        except ConfigError:
+            if events.problems.files and not events.problems.lines:
+                _stop(f"nothing to report: no event in {log}", FOUND)
+            raise
+    trend = {} if every is None else found.trend(every.value)
+    if format_ is Format.JSON:
+        periods = {"trend": {first: _period(one) for first, one in trend.items()}}
+        typer.echo(json.dumps({**found.to_dict(), **(periods if every else {})}, indent=2))
+    elif format_ is Format.MARKDOWN:
+        typer.echo(found.to_markdown() + "".join(f"{line}\n" for line in _trend(trend, every, "|")))
+    else:
+        typer.echo(found)
+        for line in _trend(trend, every, ""):
+            typer.echo(line)
+    if not found.started:
+        _stop("nothing to report: no attempt was seen at a step of this funnel", FOUND)
+
+
+def _period(report: Report) -> dict[str, Any]:
+    """A period's figures; what is odd belongs to the log as a whole."""
+    return {name: value for name, value in report.to_dict().items() if name != "quality"}
+
+
+def _trend(trend: Mapping[str, Report], every: Every | None, bar: str) -> Iterator[str]:
+    """The trend as a table, in columns or in Markdown."""
+    if every is None:
+        return
+    header = [every.value, "started", "in flight", "ordered", "abandonment rate", "revenue (net)"]
+    rows = [header]
+    for first, one in trend.items():
+        flying, money = one.started - one.decided, [str(own.net) for own in one.revenue.values()]
+        counts = [f"{number:,}" for number in (one.started, flying, one.ordered)]
+        rows.append([first, *counts, str(one.abandonment_rate), ", ".join(money) or "-"])
+    yield ""
+    if bar:
+        rows.insert(1, [":--", *["--:"] * (len(header) - 1)])
+        yield from (f"| {' | '.join(row)} |" for row in rows)
+        return
+    widths = [max(len(row[place]) for row in rows) for place in range(len(header))]
+    for first, *figures in rows:
+        cells = [f"{cell:>{width}}" for cell, width in zip(figures, widths[1:], strict=True)]
+        yield "  ".join([f"{first:<{widths[0]}}", *cells])
+
+
+def _instant(text: str, timezone: str) -> datetime:
+    if text == "now":
+        return datetime.now(UTC)
+    try:
+        moment = datetime.fromisoformat(text)
+        return moment if moment.tzinfo else moment.replace(tzinfo=ZoneInfo(timezone))
+    except ZoneInfoNotFoundError:
+        _stop(f"--timezone {timezone}: not known; use a name such as Europe/Paris", WRONG)
+    except ValueError:
+        _stop(f"--as-of {text}: not a time; write 2026-10-31T18:00:00Z, 2026-10-31 or now", WRONG)
+
+
+def _limit(option: str, text: str | None) -> timedelta | None:
+    if text is None:
+        return None
+    parts = re.fullmatch(r"([0-9]{1,9})\s*([a-z]+)", text)
+    if parts and parts[2] in _UNITS:
+        return timedelta(seconds=int(parts[1]) * _UNITS[parts[2]])
+    try:
+        if text.startswith("P"):
+            return TypeAdapter(timedelta).validate_python(text)
+    except ValidationError:
+        pass
+    _stop(f"{option} {text}: not a duration; write 90s, 30min, 2h, 7d or PT30M", WRONG)
+
+
+def _excluded(options: list[str]) -> dict[str, tuple[str, ...]]:
+    excluded: dict[str, tuple[str, ...]] = {}
+    for option in options:
+        name, sign, values = option.partition("=")
+        if not (name and sign and values):
+            _stop(f"--exclude {option}: write NAME=VALUE, such as {_EXCLUDED}", WRONG)
+        excluded[name] = (*excluded.get(name, ()), *values.split(","))
+    return excluded
+
+
+# import -------------------------------------------------------------------------------------------
+
+
+@app.command("import", epilog=_EXIT_CODES)
+def import_(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A CSV file, plain or gzipped.")],
+    mapping: Annotated[
+        Path, typer.Option("--map", metavar="MAPPING", help="What its columns mean: a TOML file.")
+    ],
+    to: Annotated[Path, typer.Option(metavar="LOG", help="The directory of the log to add to.")],
+) -> None:
+    """Import a table that others recorded into a log.
+
+    Rows that cannot be used are counted and listed, and what was left out is told to the log.
+    Importing a file again changes no number: its events keep their ids.
+    """
+    columns = TableMapping.load(mapping)
+    with _progress("importing") as told:
+        table = read_table(file, columns, progress=told)
+        sink = FileSink(to)
+        try:
+            for event in table:
+                sink.emit(event)
+        finally:
+            sink.close(timeout=2.0)
+    problems = table.problems
+    typer.echo(f"{file}: {problems.lines:,} rows")
+    _counted("used", problems.used)
+    _counted("used without a part", problems.flawed)
+    _counted("passed over", problems.passed_over, _values(problems))
+    _counted("could not be used", problems.unreadable)
+    _counted("blank", problems.blank)
+    for place in problems.places[:_SHOWN]:
+        typer.echo(f"  {_where(place)}: {place.reason}")
+    more = problems.unreadable + problems.flawed + problems.torn - _SHOWN
+    if more > 0:
+        typer.echo(f"  and {more:,} more")
+    typer.echo(f"written to {to}; type next: lastclick report {to}")
+    if problems.unreadable or problems.flawed or problems.torn:
+        raise typer.Exit(FOUND)
+
+
+def _counted(what: str, number: int, more: str = "") -> None:
+    typer.echo(f"  {what:<20}{number:>10,}{more}")
+
+
+def _values(problems: TableProblems) -> str:
+    shown = [f"{value or 'empty'} {number:,}" for value, number in problems.values.items()]
+    if not shown:
+        return ""
+    rest = ", ..." if len(shown) > _SHOWN else ""
+    return f"  ({', '.join(shown[:_SHOWN])}{rest})"
+
+
+def _where(place: Place) -> str:
+    return place.file if place.line is None else f"{place.file}:{place.line}"
+
+
+# check --------------------------------------------------------------------------------------------
+
+
+@app.command(epilog=_EXIT_CODES)
+def check(
+    log: LogArgument,
+    funnel: Annotated[
+        str | None, typer.Option(help="Check one funnel, where the log holds several.")
+    ] = None,
+) -> None:
+    """Check every line of a log: say what is wrong with it, and where.
+
+    Finds torn and unreadable lines, unknown types and steps, events without a checkout id, several
+    funnels, a funnel without a definition, what was lost before it came to the log, and events
+    more than a day in the future.
+    """
+    with _progress("checking") as told:
+        lines = read_log(log, progress=told)
+        checked = check_log(lines, funnel=funnel, now=datetime.now(UTC))
+    problems = lines.problems
+    typer.echo(
+        f"{log}: {problems.files:,} files, {problems.lines:,} lines, {checked.events:,} events"
+    )
+    for what, finding in checked.findings.items():
+        typer.echo(f"{what}: {finding.number:,}")
+        for where in finding.first:
+            typer.echo(f"  {where}")
+        if finding.places > len(finding.first):
+            typer.echo(f"  and {finding.places - len(finding.first):,} more places")
+    if checked.findings:
+        raise typer.Exit(FOUND)
+    typer.echo("nothing wrong" if problems.lines else "nothing in it")
+
+
+# Long work ----------------------------------------------------------------------------------------
+
+
+@contextmanager
+def _progress(what: Literal["reading", "importing", "checking"]) -> Iterator[Told]:
+    """A bar on stderr, if that is a terminal; gone when the work is done."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield None
+        return
+    columns = (TextColumn(what), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task(what, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
