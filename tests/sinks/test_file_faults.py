@@ -328,6 +328,39 @@ def test_a_directory_that_went_away_is_made_again(tmp_path: Path) -> None:
     assert ids(tmp_path / "log") == ["e-2"]
 
 
+def test_a_descriptor_that_was_closed_is_noticed(tmp_path: Path) -> None:
+    """Who closes all descriptors, as daemons do, makes the log go on in a new segment."""
+    sink = FileSink(tmp_path)
+    sink.emit(entered(1))
+    os.close(sink._segment.fd)
+
+    with pytest.raises(DeliveryError, match="Bad file descriptor"):
+        sink.emit(entered(2))
+    sink.emit(entered(3))
+
+    assert ids(tmp_path) == ["e-1", "e-3"]
+    assert len(segments(tmp_path)) == 2
+    assert sink.stats == SinkStats(written=2, pending=0, lost={"io_error": 1})
+
+
+def test_a_descriptor_that_is_another_files_is_left_alone(tmp_path: Path) -> None:
+    """A number that was given to another file is not written to for long, and not closed."""
+    now = [0.0]
+    sink = FileSink(tmp_path / "log", monotonic=lambda: now[0])
+    sink.emit(entered(1))
+    other = os.open(tmp_path / "other", os.O_RDWR | os.O_CREAT)
+    number = sink._segment.fd
+    os.dup2(other, number)
+
+    now[0] += 1.0
+    sink.emit(entered(2))
+
+    assert ids(tmp_path / "log") == ["e-1", "e-2"]
+    assert (tmp_path / "other").read_bytes() == b""
+    os.close(number)
+    os.close(other)
+
+
 def test_a_directory_in_whose_place_is_a_file_is_counted(tmp_path: Path) -> None:
     """A directory that cannot be made again raises DeliveryError and is counted."""
     sink = FileSink(tmp_path / "log")

@@ -26,7 +26,7 @@ from lastclick.sinks._sink import DECLARED, LOST, RECORDS, SinkStats
 
 Durability = Literal["process", "power"]
 
-#: How often a sink looks whether its segment was deleted under it, in seconds. Not at each event:
+#: How often, in seconds, a sink looks whether its segment was taken away. Not at each event:
 #: that would be a second system call.
 _CHECK_EVERY_S = 1.0
 
@@ -242,7 +242,7 @@ class FileSink:
         """The segment to write to; a new one if it is time for that."""
         segment = self._segment
         now = self._monotonic()
-        if segment is not None and segment.is_deleted():
+        if segment is not None and segment.is_gone():
             segment = self._segment = None
         if segment is None:
             segment = self._open_first()
@@ -337,7 +337,7 @@ def _usable(directory: object, *, power: bool) -> Path:
     if not isinstance(directory, str | os.PathLike) or not str(directory):
         raise ConfigError(f"directory is a path such as 'var/lastclick', not {directory!r}")
     path = Path(directory).absolute()  # a daemon may change its working directory later
-    probe = path / f".probe-{os.getpid()}-{os.urandom(4).hex()}"
+    probe = path / f".lastclick-{os.getpid()}-{os.urandom(4).hex()}"
     try:
         make_directory(path, power=power)
         # Rights alone do not say it: root has them all, on a file system that is read-only too.

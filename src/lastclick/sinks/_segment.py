@@ -36,7 +36,18 @@ class Segment:
         OSError: The file could not be made, or its head not be written; then there is no file.
     """
 
-    __slots__ = ("check_at", "declared", "ends_at", "fd", "path", "pid", "power", "size", "spoilt")
+    __slots__ = (
+        "check_at",
+        "declared",
+        "ends_at",
+        "fd",
+        "identity",
+        "path",
+        "pid",
+        "power",
+        "size",
+        "spoilt",
+    )
 
     def __init__(
         self, directory: Path, declared: dict[str, bytes], ends_at: float, *, power: bool
@@ -52,6 +63,8 @@ class Segment:
         #: When the sink should look at the segment again before it writes.
         self.check_at = ends_at
         self.path, self.fd = _create(directory, power=power)
+        status = os.fstat(self.fd)
+        self.identity = (status.st_dev, status.st_ino)
         try:
             if declared:
                 self.append(b"".join(line for line in declared.values()))
@@ -83,9 +96,21 @@ class Segment:
         # Two threads may lose a step here; then the segment grows by a line more than it should.
         self.size += written
 
-    def is_deleted(self) -> bool:
-        """Whether the file was deleted by somebody, so that what is appended goes nowhere."""
-        return os.fstat(self.fd).st_nlink == 0
+    def is_gone(self) -> bool:
+        """Whether what is appended goes nowhere, since somebody took the file away.
+
+        It may have been deleted. Or a daemon closed all descriptors that it did not know, and the
+        number may by now be another file's, which is then not ours to close.
+        """
+        try:
+            status = os.fstat(self.fd)
+        except OSError:
+            self.fd = -1
+            return True
+        if (status.st_dev, status.st_ino) != self.identity:
+            self.fd = -1
+            return True
+        return status.st_nlink == 0
 
     def discard(self) -> None:
         """Close the file and delete it; for one that no event was written to."""
