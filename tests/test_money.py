@@ -109,6 +109,16 @@ def test_money_survives_copies(amount: Decimal, currency: str) -> None:
         assert repr(again) == repr(money)
 
 
+def test_a_copy_with_another_amount_is_checked() -> None:
+    """`model_copy` makes new money, by the rules of new money."""
+    money = Money("59.90", "EUR")
+
+    assert money.model_copy(update={"currency": "usd"}) == Money("59.90", "USD")
+    assert money.model_copy() == money
+    with pytest.raises(EventError, match="a float cannot hold"):
+        money.model_copy(update={"amount": 5.5})
+
+
 # What it refuses ----------------------------------------------------------------------------------
 
 

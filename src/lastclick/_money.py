@@ -1,10 +1,12 @@
 """Money: an exact amount in one currency."""
 
 import re
+from collections.abc import Mapping
 from decimal import Context, Decimal
 from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from typing_extensions import override
 
 from lastclick.errors import EventError, shown
 
@@ -120,6 +122,11 @@ class Money(BaseModel):
             super().__init__(amount=amount, currency=currency)
         except ValidationError as error:
             raise plain_error(error) from None
+
+    @override
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """A copy with other values, checked as new ones are."""
+        return type(self)(**{**dict(self), **(update or {})})
 
     @classmethod
     def from_minor(cls, amount: int, currency: str) -> Self:
