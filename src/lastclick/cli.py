@@ -94,10 +94,9 @@ def _stop(sentence: str, code: int) -> NoReturn:
 
 
 def _as_option(sentence: str) -> str:
-    """Arguments of the library's functions, as this command line calls them."""
-    return re.sub(r"\b(funnel|as_of|within|closed)=(True)?", r"--\1", sentence).replace(
-        "--as_of", "--as-of"
-    )
+    """What the library says of an argument, as one types it here."""
+    sentence = sentence.replace("choose one with funnel=", "choose one with --funnel")
+    return sentence.replace("; pass funnel= a Funnel or its declaration", "")
 
 
 def _print_version(wanted: bool) -> None:
@@ -238,6 +237,8 @@ def report(
     ] = Format.TEXT,
 ) -> None:
     """Report on a log: what became of its checkouts, step by step and in money."""
+    if within is not None and not closed:
+        _stop("--within is the window of a closed funnel; add --closed", WRONG)
     excluded = _excluded([] if include_excluded else exclude or [_EXCLUDED])
     with _progress("reading") as told:
         events = read_log(log, progress=told)
