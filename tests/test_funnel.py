@@ -1441,3 +1441,29 @@ def test_the_handle_of_the_root_is_the_handle() -> None:
     """What `funnel.checkout` gives is the class that the library shows for annotations."""
     assert isinstance(funnel_of().checkout("c-1"), Checkout)
     assert re.fullmatch(r"Checkout\('c-1', funnel='checkout'\)", repr(funnel_of().checkout("c-1")))
+
+
+@given(
+    step=st.text(min_size=1, max_size=20).filter(lambda name: name.strip() and name != "order"),
+    value=st.none()
+    | st.builds(
+        Money,
+        st.decimals(min_value=0, max_value=10**11, places=2),
+        st.sampled_from(("EUR", "USD", "JPY")),
+    ),
+)
+def test_the_short_way_of_entering_a_step_writes_what_the_long_way_does(
+    step: str, value: Money | None
+) -> None:
+    """The commonest call, recorded by the shortest way, is the same event and the same line."""
+    sink = MemorySink()
+    funnel = Funnel("checkout", steps=(step,), sink=sink)
+    handle = funnel.checkout("c-1", customer_id="ü", attributes={"device": "tv"})
+
+    handle.enter(step, value=value)
+    short = sink.events[0]
+    handle.enter(step, value=value, event_id=short.event_id, at=short.occurred_at)
+    long = sink.events[1]
+
+    assert short.line == long.line == StepEntered(**dict(short)).line
+    assert short == long == parse_line(short.line)

@@ -183,10 +183,10 @@ def law_of(
     Raises:
         ConfigError: A limit is not above zero, or ``recover_within`` is below ``abandon_after``.
     """
-    limits = {"abandon_after": abandon_after, "recover_within": recover_within}
+    limits: dict[str, object] = {"abandon_after": abandon_after, "recover_within": recover_within}
     for name, limit in limits.items():
         if limit is not None and (not isinstance(limit, timedelta) or limit <= timedelta(0)):
-            raise ConfigError(f"{name} is a timedelta above zero, not {limit!r:.100}")
+            raise ConfigError(f"{name} is {limit!r:.100}; pass a timedelta above zero")
     gap = _whole(declaration.abandon_after if abandon_after is None else abandon_after)
     within = _whole(declaration.recover_within if recover_within is None else recover_within)
     if within < gap:
