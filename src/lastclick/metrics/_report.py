@@ -285,6 +285,7 @@ class Report:
     groups: Groups
     quality: Quality
     reading: Delivery | None
+    _order_row: int
     _trend: Callable[[Callable[[str], str]], dict[str, "Report"]]
 
     def trend(self, every: Literal["day", "week", "month"] = "day") -> dict[str, "Report"]:
@@ -324,7 +325,7 @@ class Report:
         plain: dict[str, Any] = {
             field.name: _plain(getattr(self, field.name))
             for field in attrs.fields(Report)
-            if field.name not in ("groups", "reading", "_trend")
+            if field.name not in ("groups", "reading", "_order_row", "_trend")
         }
         plain["groups"] = [
             {"value": list(value) if isinstance(value, tuple) else value, **report._figures()}
@@ -365,7 +366,7 @@ class Report:
             for step in self.steps
         ]
         empty = dict.fromkeys(rows[0])
-        return [*rows, {**empty, "step": ORDER, "reached": self.ordered}]
+        return [*rows, {**empty, "step": ORDER, "reached": self._order_row}]
 
     def to_markdown(self) -> str:
         """The report as Markdown.
@@ -538,6 +539,7 @@ def _report(
         groups=Groups(groups, len(basis.by)),
         quality=facts,
         reading=None,
+        order_row=total.get(("chain", ORDER), 0) if basis.closed else ordered,
         trend=trend,
     )
 

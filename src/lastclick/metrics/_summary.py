@@ -164,7 +164,7 @@ def _steps(report: "Report") -> Table:
         rows.append(
             [step.name, *(f"{number:,}" for number in counts), off, median, _expected(step.lost)]
         )
-    rows.append([ORDER, "", f"{report.ordered:,}", "", "", "", "", ""])
+    rows.append([ORDER, "", f"{report.rows()[-1]['reached']:,}", "", "", "", "", ""])
     header = ["step", "entered", "reached", "skipped", "dropped", "drop-off %"]
     return Table([*header, "median to next", "lost here (expected)"], rows)
 
