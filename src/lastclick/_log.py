@@ -8,9 +8,9 @@ from pathlib import Path
 
 import attrs
 
-from lastclick._rows import Row, Rows
+from lastclick._rows import Batch, Rows
 from lastclick.errors import EventError, LogError
-from lastclick.events import Event, EventsLost, FunnelDeclared, parse_line, utc
+from lastclick.events import Event, parse_line, utc
 
 SUFFIXES = (".jsonl", ".ndjson", ".jsonl.gz", ".ndjson.gz")
 _GZIP = b"\x1f\x8b"
@@ -141,15 +141,18 @@ class Log:
                     meter.refuse(file, number, line, error)
         self._problems = meter.problems()
 
-    def read_rows(self, rows: Rows) -> Iterator[Row | FunnelDeclared | EventsLost]:
+    def read_rows(self, rows: Rows) -> Iterator[Batch]:
         """The same as rows, for counting."""
         meter = _Meter(self)
         for file, start, lines in meter.batches():
-            for number, read in enumerate(rows.of_lines(lines)):
-                if isinstance(read, EventError):
-                    meter.refuse(file, start + number, lines[number], read)
-                elif read is not None:
-                    yield read
+            found, others = rows.of_lines(lines)
+            records = []
+            for place, other in others:
+                if isinstance(other, EventError):
+                    meter.refuse(file, start + place, lines[place], other)
+                else:
+                    records.append(other)
+            yield found, records
         self._problems = meter.problems()
 
     def lines(self) -> Iterator[tuple[Path, int, bytes]]:
@@ -213,7 +216,8 @@ class _Meter:
                 packed = raw.read(2) == _GZIP
                 raw.seek(0)
                 with gzip.open(raw) if packed else raw as stream:
-                    for lines in self._batched(stream.read):
+                    # read1, since read would forget what came before a break in the same block
+                    for lines in self._batched(stream.read1):
                         whole = [line for line in lines if line]
                         self._blank += len(lines) - len(whole)
                         self._lines += len(whole)
