@@ -181,6 +181,27 @@ def test_an_emit_within_the_opening_of_a_segment_is_kept(
     assert len(segments(tmp_path)) == 1
 
 
+def test_a_rotation_does_not_go_back_to_a_torn_segment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where a write fails while the next segment is being opened, the old one is left alone."""
+    sink = FileSink(tmp_path, max_bytes=len(entered(1).line) + 1)
+    sink.emit(entered(1))
+    urandom = os.urandom
+
+    def interrupted(size: int) -> bytes:  # called for the name of a new segment
+        monkeypatch.undo()
+        sink._segment.spoilt = True
+        sink._put_in_order(entered(2), 28)
+        return urandom(size)
+
+    monkeypatch.setattr(os, "urandom", interrupted)
+    sink.emit(entered(3))
+
+    assert ids(tmp_path) == ["e-1", "e-3"]
+    assert len(segments(tmp_path)) == 2
+
+
 def test_nobody_waits_long_for_a_stuck_opening(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

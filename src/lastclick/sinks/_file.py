@@ -71,7 +71,7 @@ class FileSink:
     Args:
         directory: Where the segments go; made if it is not there.
         durability: ``"process"``: survives the death of the process. ``"power"``: survives the
-            loss of power too; every event waits for the disk (fsync), some hundred times longer.
+            loss of power too; every event waits for the disk (fsync), some fifty times as long.
         max_bytes: A segment ends before it would grow larger than this.
         max_age: A segment ends with the first event after this time.
         monotonic: The clock that ages are read from, in seconds; for tests.
@@ -292,7 +292,8 @@ class FileSink:
                 self._undeclared = False
                 return fresh
             fresh.discard()  # a signal handler was faster
-        return self._segment or seen or self._open(None)
+        # None where somebody's write has just failed and put an end to the one there was.
+        return self._segment or self._open(None)
 
     # Ending --------------------------------------------------------------------------------------
 
