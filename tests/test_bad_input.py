@@ -5,7 +5,7 @@ the default one, where nothing raises and the log and the statistics say what is
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from enum import Enum
@@ -39,20 +39,24 @@ NOON = datetime(2026, 10, 1, 12, tzinfo=UTC)
 Action = Callable[[Funnel[Any]], object]
 
 
-@pytest.fixture(autouse=True)
-def nothing_logged_yet(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """`log_errors` has a line to spare for every test."""
+#: What every funnel is given. Without a clock the commonest calls go a shorter way.
+GIVEN_TO_ALL: dict[str, Any] = {"steps": ("cart", "payment")}
+
+
+@pytest.fixture(autouse=True, params=["at noon", "now"])
+def fresh(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both ways are tried, and `log_errors` has a line to spare for every test."""
     monkeypatch.setattr(errors, "_logged", {})
-    return
+    if request.param == "at noon":
+        monkeypatch.setitem(GIVEN_TO_ALL, "clock", lambda: NOON)
 
 
 def funnel_of(
     on_error: Callable[[LastclickError], object], **settings: Any
 ) -> tuple[Funnel[Any], MemorySink]:
-    """A funnel of two steps at noon, and where its events go."""
+    """A funnel of two steps, and where its events go."""
     sink = MemorySink()
-    given = {"steps": ("cart", "payment"), "clock": lambda: NOON, **settings}
-    return Funnel("checkout", sink=sink, on_error=on_error, **given), sink
+    return Funnel("checkout", sink=sink, on_error=on_error, **GIVEN_TO_ALL | settings), sink
 
 
 def losses(sink: MemorySink) -> list[tuple[str, str, int, bool]]:
@@ -283,16 +287,15 @@ def test_a_naive_time(caplog: pytest.LogCaptureFixture) -> None:
 def test_a_time_far_in_the_future(caplog: pytest.LogCaptureFixture) -> None:
     """More than a day ahead is a wrong clock or milliseconds taken for seconds."""
     action = entering(at=NOON + timedelta(days=1, microseconds=1))
+    said = ("2026-10-02T12:00:00.000001+00:00", "more than a day", "leave at=")
 
-    assert_told(
-        action, "future_time", "2026-10-02T12:00:00.000001+00:00", "more than a day", "leave at="
-    )
-    assert_lost(action, "future_time", caplog)
+    assert_told(action, "future_time", *said, clock=lambda: NOON)
+    assert_lost(action, "future_time", caplog, clock=lambda: NOON)
 
 
 def test_a_time_a_day_ahead_is_kept() -> None:
     """Clocks disagree: exactly a day ahead is still taken."""
-    funnel, sink = funnel_of(raise_errors)
+    funnel, sink = funnel_of(raise_errors, clock=lambda: NOON)
 
     funnel.checkout("c-1").enter("cart", at=NOON + timedelta(days=1))
 
@@ -669,6 +672,16 @@ def test_an_event_over_32_kib(caplog: pytest.LogCaptureFixture) -> None:
     action = entering(attributes=filled(32 * 1024))
 
     assert_told(action, "too_large", "step_entered of 32970", "bytes", "32768", "shorten")
+    assert_lost(action, "too_large", caplog)
+
+
+def test_a_handle_that_makes_every_event_too_large(caplog: pytest.LogCaptureFixture) -> None:
+    """Attributes of the handle count as well, and its next call is told again."""
+
+    def action(funnel: Funnel[Any]) -> None:
+        funnel.checkout("c-1", attributes=filled(32 * 1024)).enter("cart")
+
+    assert_told(action, "too_large", "bytes", "32768", "shorten")
     assert_lost(action, "too_large", caplog)
 
 

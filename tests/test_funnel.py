@@ -194,6 +194,28 @@ def test_what_a_funnel_writes_is_what_its_events_write(data: st.DataObject) -> N
         assert repr(parse_line(event.line)) == repr(event)
 
 
+@given(st.data())
+def test_the_short_way_writes_what_the_long_way_writes(data: st.DataObject) -> None:
+    """A step entered now, the commonest call, is the same event as if it went the long way."""
+    sink = MemorySink()
+    step = data.draw(ids.filter(lambda name: name != "order"))
+    funnel = Funnel(data.draw(ids), steps=(step,), sink=sink, on_error=raise_errors)
+    checkout = funnel.checkout(
+        data.draw(ids), data.draw(st.none() | ids), data.draw(st.none() | attributes)
+    )
+    value = data.draw(st.none() | moneys)
+
+    checkout.enter(step, value)
+    checkout.enter(step, value, attributes={})
+
+    short, long = sink.events
+    same = {"event_id": short.event_id, "occurred_at": short.occurred_at}
+    assert long.model_copy(update=same).line == short.line
+    assert repr(long.model_copy(update=same)) == repr(short)
+    assert repr(parse_line(short.line)) == repr(short)
+    assert hash(parse_line(short.line)) == hash(short)
+
+
 @pytest.mark.parametrize(
     ("given", "kept"),
     [
@@ -1091,11 +1113,14 @@ ESSENTIAL = {
 
 @pytest.mark.parametrize("evil", EVIL.values(), ids=EVIL)
 @pytest.mark.parametrize("argument", ARGUMENTS)
-def test_nothing_that_is_passed_raises(argument: str, evil: Callable[[], Any]) -> None:
+@pytest.mark.parametrize("clock", [None, lambda: NOON], ids=["now", "at noon"])
+def test_nothing_that_is_passed_raises(
+    argument: str, evil: Callable[[], Any], clock: Callable[[], datetime] | None
+) -> None:
     """Whatever object is passed wherever, the call returns, the event is kept or counted."""
     sink = MemorySink()
     told: list[LastclickError] = []
-    funnel = funnel_of(sink, on_error=told.append)
+    funnel = funnel_of(sink, on_error=told.append, clock=clock)
 
     ARGUMENTS[argument](funnel, evil())
 
@@ -1216,13 +1241,18 @@ FAILURES = {
 
 @pytest.mark.parametrize(("error", "reason", "said"), FAILURES.values(), ids=FAILURES)
 @pytest.mark.parametrize("kind", [Failing, Unspeakable])
+@pytest.mark.parametrize("clock", [None, lambda: NOON], ids=["now", "at noon"])
 def test_a_failing_sink_starves_no_other(
-    error: Exception, reason: str, said: str, kind: type[Failing]
+    error: Exception,
+    reason: str,
+    said: str,
+    kind: type[Failing],
+    clock: Callable[[], datetime] | None,
 ) -> None:
     """Sinks before and behind a failing one get everything, and its failure is told and counted."""
     first, last = MemorySink(), MemorySink()
     told: list[LastclickError] = []
-    funnel = funnel_of((first, kind(error), last), on_error=told.append)
+    funnel = funnel_of((first, kind(error), last), on_error=told.append, clock=clock)
 
     funnel.checkout("c-1").enter("cart")
     funnel.checkout("c-1").enter("payment")
