@@ -53,7 +53,7 @@ def resolve(app, env, node, contnode):
     return domain.resolve_xref(env, node["refdoc"], app.builder, "obj", target, node, contnode)
 
 
-def sign(app, what, name, obj, options, signature, returned):
+def sign(app, what, name, obj, options, signature, returned):  # noqa: ARG001  # Sphinx calls it
     """Write a signature for readers: a model's fields by name, a default as one would type it."""
     if "Annotated[" in (signature or ""):
         fields = inspect.signature(obj).parameters.values()

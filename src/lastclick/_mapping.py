@@ -19,7 +19,7 @@ from pydantic import (
 )
 
 from lastclick._money import Money
-from lastclick.errors import ConfigError, EventError, shown
+from lastclick.errors import ConfigError, shown
 from lastclick.events import ORDER, FunnelDeclared, Step, utc
 
 #: Before every real funnel: where both define one funnel, that of the shop's own program wins.
@@ -36,6 +36,10 @@ class Fact(BaseModel):
         step: The step, of ``step_entered`` and ``step_failed``.
         reason: Why a step failed, of ``step_failed``.
         reason_column: The column that says why; where it is empty, ``reason`` stands.
+
+    Example:
+        >>> Fact(type="step_failed", step="payment", reason_column="code").reason
+        'unspecified'
 
     .. versionadded:: 0.1.0
     """
@@ -62,6 +66,10 @@ class AttributeColumn(BaseModel):
         column: The column.
         type: ``"text"``, ``"int"`` or ``"bool"`` (true and false, yes and no, 1 and 0).
 
+    Example:
+        >>> AttributeColumn(column="n_items", type="int").column
+        'n_items'
+
     .. versionadded:: 0.1.0
     """
 
@@ -82,11 +90,19 @@ def _fact(value: object) -> object:
 def _steps(value: object) -> object:
     if not isinstance(value, list | tuple):
         raise ValueError("give the steps in order, such as ['cart', 'payment']")
-    return tuple(Step(**step) if isinstance(step, Mapping) else _step(step) for step in value)
+    return tuple(map(_step, value))
 
 
 def _step(value: object) -> Step[Any]:
-    return value if isinstance(value, Step) else Step(value)
+    if isinstance(value, Step):
+        return value
+    if not isinstance(value, Mapping):
+        return Step(value)
+    unknown = sorted(set(value) - set(Step.model_fields))
+    if unknown:
+        known = ", ".join(Step.model_fields)
+        raise ValueError(f"a step has no setting {unknown[0]!r}; there are {known}")
+    return Step(value.get("name"), **{key: value[key] for key in value if key != "name"})
 
 
 def _attribute_columns(value: object) -> object:
@@ -195,8 +211,6 @@ class TableMapping(BaseModel):
             super().__init__(**settings)
         except ValidationError as error:
             raise ConfigError(_sentence(error)) from None
-        except EventError as error:
-            raise ConfigError(f"mapping: {error}") from None
 
     @classmethod
     def load(cls, path: Path | str) -> Self:
@@ -307,5 +321,5 @@ def _sentence(error: ValidationError) -> str:
         return f"mapping: {where} is missing"
     cause = first.get("ctx", {}).get("error")
     what = str(cause or first["msg"])
-    what = what if cause is not None or not where else f"{what}, not {shown(first['input'])}"
+    what = what if cause is not None else f"{what}; it is {shown(first['input'])}"
     return f"mapping: {where}: {what}" if where else f"mapping: {what}"

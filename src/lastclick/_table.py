@@ -66,6 +66,15 @@ class TableProblems(Problems):
         flawed: Rows used without a flawed part.
         values: The values of ``step_column`` that were passed over, and how often.
 
+    Example:
+        >>> mapping = TableMapping(
+        ...     funnel="checkout", steps=["cart"], checkout_id="id", time="at", step="cart"
+        ... )
+        >>> table = read_table([{"id": 7, "at": "2026-10-01T12:00:00Z"}, {"id": 8}], mapping)
+        >>> _ = list(table)
+        >>> table.problems.used, table.problems.unreadable
+        (1, 1)
+
     .. versionadded:: 0.1.0
     """
 
@@ -80,6 +89,14 @@ class TableProblems(Problems):
 
 class Table:
     """The events of a table, read anew each time it is iterated. Made by `read_table`.
+
+    Example:
+        >>> mapping = TableMapping(
+        ...     funnel="checkout", steps=["cart"], checkout_id="id", time="at", step="cart"
+        ... )
+        >>> table = read_table([{"id": 7, "at": "2026-10-01T12:00:00Z"}], mapping)
+        >>> [event.type for event in table]
+        ['funnel_declared', 'step_entered']
 
     .. versionadded:: 0.1.0
     """
