@@ -106,10 +106,10 @@ def called(function: ast.expr) -> tuple[str, str]:
 
 
 def constants(node: ast.AST) -> Iterator[str]:
-    """The texts in an expression, those of a nested call and of an f-string apart."""
+    """The texts in an expression, except those that are made or looked up there."""
     if isinstance(node, ast.Constant) and isinstance(node.value, str):
         yield node.value
-    elif not isinstance(node, ast.Call | ast.JoinedStr):
+    elif not isinstance(node, ast.Call | ast.JoinedStr | ast.Subscript):
         for child in ast.iter_child_nodes(node):
             yield from constants(child)
 
