@@ -230,8 +230,8 @@ class Shop:
             arrival += int(draw() * draw() * 6 * HOUR)
         line = (
             f'{{"v":1,"type":"{kind}","event_id":"{self._event_id(at)}","funnel":"checkout"'
-            f'{person.checkout}{person.customer},"occurred_at":"{self._stamp(at)}"'
-            f"{person.attributes}{rest}}}\n"
+            f',"occurred_at":"{self._stamp(at)}"'
+            f"{person.checkout}{person.customer}{person.attributes}{rest}}}\n"
         )
         self._arrive(arrival, line)
         if draw() < 0.01:
