@@ -158,3 +158,15 @@ def test_links_lead_somewhere() -> None:
     ]
 
     assert not dead
+
+
+def test_the_tests_that_the_readme_names_are_there() -> None:
+    """A promise names the test that would fail if it broke."""
+    named = re.findall(r"\[`(test_\w+)`\]\((\S+?)\)", (ROOT / "README.md").read_text("utf-8"))
+
+    missing = [
+        name for name, path in named if f"def {name}(" not in (ROOT / path).read_text("utf-8")
+    ]
+
+    assert named
+    assert not missing
