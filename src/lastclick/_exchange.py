@@ -6,7 +6,7 @@ grown, and packed parts go to a temporary file once they are many. Later each pa
 
 import marshal
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import IO, Any
 
 #: Small enough that one part of ten million events fits into memory beside the rest.
@@ -29,13 +29,22 @@ class Exchange:
         self._held = 0
         self._file: IO[bytes] | None = None
 
-    def put(self, key: str, record: tuple[Any, ...]) -> None:
-        """Add a record under its key."""
-        part = hash(key) % PARTS
-        records = self._open[part]
-        records.append(record)
-        if len(records) >= _PACK_AT:
+    def put(self, record: tuple[Any, ...]) -> None:
+        """Add one record."""
+        part = hash(record[self._key]) % PARTS
+        waiting = self._open[part]
+        waiting.append(record)
+        if len(waiting) >= _PACK_AT:
             self._pack(part)
+
+    def put_all(self, records: Iterable[tuple[Any, ...]]) -> None:
+        """Add some hundred records at once."""
+        parts, key = self._open, self._key
+        for record in records:
+            parts[hash(record[key]) % PARTS].append(record)
+        for part, waiting in enumerate(parts):
+            if len(waiting) >= _PACK_AT:
+                self._pack(part)
 
     def _pack(self, part: int) -> None:
         packed = marshal.dumps(self._open[part], 2)

@@ -15,7 +15,7 @@ import attrs
 
 from lastclick._rows import ASSIGNED, CLICKED, FAILED, ORDERED, SENT, Row
 
-_TIME = itemgetter(0)
+_TIME, _EXCLUDED = itemgetter(0), itemgetter(9)
 
 
 class Outcome(StrEnum):
@@ -36,6 +36,16 @@ class Outcome(StrEnum):
     RECOVERED_AFTER_REMINDER = "recovered_after_reminder"
     RECOVERED_UNAIDED = "recovered_unaided"
     PURCHASED_LATE = "purchased_late"
+
+
+IN_FLIGHT = Outcome.IN_FLIGHT.value
+RECOVERABLE = Outcome.RECOVERABLE.value
+LOST = Outcome.LOST.value
+_PURCHASED = Outcome.PURCHASED.value
+_BY_LINK = Outcome.RECOVERED_BY_LINK.value
+_AFTER_REMINDER = Outcome.RECOVERED_AFTER_REMINDER.value
+_UNAIDED = Outcome.RECOVERED_UNAIDED.value
+_PURCHASED_LATE = Outcome.PURCHASED_LATE.value
 
 
 @attrs.frozen
@@ -70,12 +80,16 @@ class Fold:
         order_at: The first order.
         first_abandoned: The first abandonment before the order or ``as_of``.
         abandoned: The last one.
-        outcome: None where it has no start.
+        outcome: As text, since members of an Enum hash slowly; None where it has no start.
         first: By position of a step, when it was first seen there.
+        seen: The positions of the steps it was seen at, in order.
+        in_order: Whether it was first seen at each of them after the one before, or with it.
         known: (time, position) of every event at a known step.
         values: (time, position, kind, event id, units, currency) of every cart value there.
         orders: The rows of its orders.
         failures: (position, reason, checkout id, event id) of every failure at a known step.
+        unknown: (step, event id) of every event at a step that the definition does not have.
+        two_currencies: Whether its cart values and orders are in several currencies.
         customer_id: The customer on the earliest event that names one.
         several_customers: Whether its events name more than one.
         arm: The arm it was first assigned to, None where to none.
@@ -90,14 +104,18 @@ class Fold:
         "first",
         "first_abandoned",
         "group",
+        "in_order",
         "known",
         "last",
         "order_at",
         "orders",
         "outcome",
         "rows",
+        "seen",
         "several_customers",
         "start",
+        "two_currencies",
+        "unknown",
         "values",
     )
 
@@ -107,21 +125,20 @@ class Fold:
     order_at: int | None
     first_abandoned: int | None
     abandoned: int | None
-    outcome: Outcome | None
+    outcome: str | None
     first: dict[int, int]
+    seen: tuple[int, ...]
+    in_order: bool
     known: list[tuple[int, int]]
     values: list[tuple[int, int, int, str, int, str]]
     orders: list[Row]
     failures: set[tuple[int, str, str, str]]
+    unknown: set[tuple[str, str]]
+    two_currencies: bool
     customer_id: str | None
     several_customers: bool
     arm: str | None
     group: str | None
-
-    @property
-    def deepest(self) -> int:
-        """The position of the deepest step it was seen at; -1 where it was seen at none."""
-        return max(self.first, default=-1)
 
     @property
     def value(self) -> tuple[int, str] | None:
@@ -138,13 +155,25 @@ class Fold:
         *_, units, currency = max(known)
         return units, currency
 
-    def next_after(self, position: int) -> int | None:
-        """When it first went deeper, or ordered, at or after it was first seen at a step."""
-        since = self.first[position]
-        times = [t for t, at in self.known if at > position and t >= since]
-        if self.order_at is not None and self.order_at >= since:
-            times.append(self.order_at)
-        return min(times, default=None)
+    def waits(self) -> Iterator[tuple[int, int]]:
+        """By position of a step, the microseconds from when it was first seen there to the next.
+
+        The next is the earliest event at a deeper step, or the order, at or after that; a step
+        with no next one is left out.
+        """
+        first, seen, order_at = self.first, self.seen, self.order_at
+        for place, position in enumerate(seen):
+            since = first[position]
+            deeper: int | None = None
+            if not self.in_order:
+                times = [t for t, at in self.known if at > position and t >= since]
+                deeper = min(times, default=None)
+            elif place + 1 < len(seen):
+                deeper = first[seen[place + 1]]
+            if order_at is not None and order_at >= since:
+                deeper = order_at if deeper is None else min(deeper, order_at)
+            if deeper is not None:
+                yield position, deeper - since
 
 
 def remaining(rows: list[Row], as_of: int) -> tuple[list[Row], list[Row]]:
@@ -152,8 +181,9 @@ def remaining(rows: list[Row], as_of: int) -> tuple[list[Row], list[Row]]:
 
     Where a step event excludes, the whole attempt is left out; elsewhere the event alone.
     """
-    rows = [row for row in rows if row[0] <= as_of]
-    if not any(row[9] for row in rows):
+    if max(map(_TIME, rows)) > as_of:
+        rows = [row for row in rows if row[0] <= as_of]
+    if True not in map(_EXCLUDED, rows):
         return rows, []
     if any(row[9] and row[1] <= FAILED for row in rows):
         return [], rows
@@ -171,6 +201,9 @@ def fold(rows: list[Row], law: Law, as_of: int) -> Fold:
     it.values = values = []
     it.orders = orders = []
     it.failures = failures = set()
+    it.unknown = unknown = set()
+    one_currency: str | None = None
+    two_currencies = False
     sent: list[int] = []
     clicked: list[int] = []
     assigned: list[tuple[int, str]] = []
@@ -199,12 +232,20 @@ def fold(rows: list[Row], law: Law, as_of: int) -> Fold:
                     if start is None:
                         start = t
                 known.append((t, position))
-                if units is not None:
-                    values.append((t, position, kind, event_id, units, currency or ""))
+                if units is not None and currency is not None:
+                    values.append((t, position, kind, event_id, units, currency))
+                    if currency != one_currency:
+                        two_currencies = one_currency is not None or two_currencies
+                        one_currency = currency
                 if kind == FAILED:
                     failures.add((position, more or "", checkout_id or "", event_id))
+            else:
+                unknown.add((what, event_id))
         elif kind == ORDERED:
             orders.append(row)
+            if currency is not None and currency != one_currency:
+                two_currencies = one_currency is not None or two_currencies
+                one_currency = currency
         elif kind == CLICKED:
             clicked.append(t)
         else:
@@ -231,33 +272,37 @@ def fold(rows: list[Row], law: Law, as_of: int) -> Fold:
         abandoned = last
         if first_abandoned is None:
             first_abandoned = last
+    it.seen = seen = tuple(sorted(first)) if len(first) > 1 else tuple(first)
+    times = [first[position] for position in seen]
+    it.in_order = len(seen) < 2 or times == sorted(times)
     it.start, it.last, it.order_at = start, last, order_at
     it.first_abandoned, it.abandoned = first_abandoned, abandoned
     it.customer_id, it.several_customers = customer_id, several
+    it.two_currencies = two_currencies
     it.arm = min(assigned)[1] if assigned else None
     it.group = None if head is None else head[4]
     it.outcome = _outcome(it, law, as_of, sent, clicked)
     return it
 
 
-def _outcome(it: Fold, law: Law, as_of: int, sent: list[int], clicked: list[int]) -> Outcome | None:
+def _outcome(it: Fold, law: Law, as_of: int, sent: list[int], clicked: list[int]) -> str | None:
     within = law.recover_within
     if it.start is None:
         return None
     if it.order_at is None:
         if as_of - it.last <= law.abandon_after:
-            return Outcome.IN_FLIGHT
-        return Outcome.RECOVERABLE if as_of - it.last <= within else Outcome.LOST
+            return IN_FLIGHT
+        return RECOVERABLE if as_of - it.last <= within else LOST
     if it.abandoned is None or it.first_abandoned is None:
-        return Outcome.PURCHASED
+        return _PURCHASED
     order, first = it.order_at, it.first_abandoned
     if order - it.abandoned > within:
-        return Outcome.PURCHASED_LATE
+        return _PURCHASED_LATE
     if any(first < t <= order and order - t <= within for t in clicked):
-        return Outcome.RECOVERED_BY_LINK
+        return _BY_LINK
     if any(first < t <= order and order - t <= within for t in sent):
-        return Outcome.RECOVERED_AFTER_REMINDER
-    return Outcome.RECOVERED_UNAIDED
+        return _AFTER_REMINDER
+    return _UNAIDED
 
 
 def journeys_of(rows: Iterable[Row], law: Law, as_of: int) -> Iterator[Fold]:

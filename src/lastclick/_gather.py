@@ -4,17 +4,20 @@ import json
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
+from operator import itemgetter
 from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 import attrs
 
 from lastclick._exchange import Exchange
 from lastclick._fold import Law
-from lastclick._rows import REFUNDED, Row, Rows, micros
+from lastclick._rows import REFUNDED, Batch, Row, Rows, micros
 from lastclick.errors import ConfigError, EventError
 from lastclick.events import Event, EventsLost, FunnelDeclared, utc
 
-_CHECKOUT_ID, _EVENT_ID = 3, 2
+_EVENT_ID, _CHECKOUT_ID = 2, 3
+_TIME = itemgetter(0)
+_BATCH = 500
 
 #: What a record in the exchange by order is: an order that a journey shows, one that only left-out
 #: events show, or a refund.
@@ -25,7 +28,7 @@ SHOWN, LEFT_OUT, REFUND = range(3)
 class _Source(Protocol):
     """Events that know a quicker way to their rows: a log."""
 
-    def read_rows(self, rows: Rows) -> Iterator[Row | FunnelDeclared | EventsLost]: ...
+    def read_rows(self, rows: Rows) -> Iterator[Batch]: ...
 
 
 class HasDeclaration(Protocol):
@@ -94,26 +97,24 @@ def gather(events: Events, chosen: Chosen, rows: Rows) -> Gathered:
     declarations: dict[str, FunnelDeclared] = {}
     losses: dict[str, EventsLost] = {}
     latest = None
-    put = by_checkout.put
-    for read in events.read_rows(rows) if isinstance(events, _Source) else _rows(events, rows):
-        if type(read) is tuple:
-            t, kind, event_id, checkout_id = read[:4]
-            if kind == REFUNDED:
-                _, _, _, _, _, order_id, refund_id, units, currency, excluded, _ = read
-                refund = (order_id, REFUND, t, event_id, refund_id, units, currency, excluded)
-                by_order.put(order_id, refund)
-            elif checkout_id is None:
-                strays.put(event_id, read)
-                continue
+    for found, records in (
+        events.read_rows(rows) if isinstance(events, _Source) else _read(events, rows)
+    ):
+        attempts = [row for row in found if row[1] < REFUNDED and row[_CHECKOUT_ID]]
+        by_checkout.put_all(attempts)
+        if len(attempts) < len(found):
+            refunds = [row for row in found if row[1] == REFUNDED]
+            by_order.put_all([_refund(row) for row in refunds])
+            strays.put_all([row for row in found if row[1] != REFUNDED and not row[_CHECKOUT_ID]])
+            attempts += refunds
+        if attempts:
+            newest = max(map(_TIME, attempts))
+            latest = newest if latest is None else max(latest, newest)
+        for record in records:
+            if isinstance(record, FunnelDeclared):
+                _keep(declarations, record)
             else:
-                put(checkout_id, read)
-            if latest is None or t > latest:
-                latest = t
-        elif isinstance(read, FunnelDeclared):
-            _keep(declarations, read)
-        else:
-            assert isinstance(read, EventsLost)
-            _keep(losses, read)
+                _keep(losses, record)
     return Gathered(
         funnel=rows.funnel or "",
         declaration=_definition(given, rows, chosen, declarations),
@@ -128,11 +129,25 @@ def gather(events: Events, chosen: Chosen, rows: Rows) -> Gathered:
     )
 
 
-def _rows(events: Events, rows: Rows) -> Iterator[Row | FunnelDeclared | EventsLost]:
+def _read(events: Events, rows: Rows) -> Iterator[Batch]:
+    """Event objects as rows and records, some hundred at a time."""
+    found: list[Row] = []
+    records: list[FunnelDeclared | EventsLost] = []
     for event in events:
         read = rows.of_event(event)
-        if read is not None:
-            yield read
+        if isinstance(read, FunnelDeclared | EventsLost):
+            records.append(read)
+        elif read is not None:
+            found.append(read)
+        if len(found) == _BATCH:
+            yield found, records
+            found, records = [], []
+    yield found, records
+
+
+def _refund(row: Row) -> tuple[Any, ...]:
+    t, _, event_id, _, _, order_id, refund_id, units, currency, excluded, _ = row
+    return order_id, REFUND, t, event_id, refund_id, units, currency, excluded
 
 
 def _keep(records: dict[str, Any], record: FunnelDeclared | EventsLost) -> None:

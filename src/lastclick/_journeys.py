@@ -190,7 +190,7 @@ def _journeys(
     by_checkout: Exchange, law: Law, as_of: int, unit: str, wanted: Outcome | None
 ) -> Iterator[Journey]:
     for it in _folds(by_checkout, law, as_of, unit):
-        if it.first and it.outcome is not None and (wanted is None or it.outcome is wanted):
+        if it.first and it.outcome is not None and (wanted is None or it.outcome == wanted):
             yield _journey(it, law)
 
 
@@ -204,8 +204,7 @@ def _folds(by_checkout: Exchange, law: Law, as_of: int, unit: str) -> Iterator[F
         if unit == "attempt" or it.customer_id is None:
             yield it
         else:
-            for row in it.rows:
-                by_customer.put(it.customer_id, (it.customer_id, *row))
+            by_customer.put_all([(it.customer_id, *row) for row in it.rows])
     for records in by_customer.groups():
         yield from journeys_of((record[1:] for record in records), law, as_of)
 
@@ -219,8 +218,8 @@ def _journey(it: Fold, law: Law) -> Journey:
     return Journey(
         checkout_id=started[3] or "",
         customer_id=it.customer_id,
-        outcome=it.outcome,
-        furthest=ORDER if it.orders else names[it.deepest],
+        outcome=Outcome(it.outcome),
+        furthest=ORDER if it.orders else names[it.seen[-1]],
         steps=tuple(names[at] for at in sorted(it.first, key=lambda at: (it.first[at], at))),
         value=None if value is None else Money.from_units(*value),
         started_at=instant(it.start),

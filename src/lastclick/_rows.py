@@ -7,7 +7,7 @@ lines and mean the same by them.
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from itertools import repeat
 from typing import Any, TypeAlias, TypeVar, get_args
@@ -80,8 +80,10 @@ Row: TypeAlias = tuple[
     str,  # the values that form its group, as JSON
 ]
 
-#: A line becomes a row, a record that is not about a shopper, or the reason why it is neither.
-Read: TypeAlias = Row | FunnelDeclared | EventsLost | EventError
+#: What a line is that is no row: a record that is not about a shopper, or the reason why neither.
+Other: TypeAlias = FunnelDeclared | EventsLost | EventError
+#: What events come as: rows, and the records beside them, some hundred at a time.
+Batch: TypeAlias = tuple[list[Row], list[FunnelDeclared | EventsLost]]
 
 
 def micros(moment: datetime) -> int:
@@ -127,8 +129,10 @@ class Rows:
         self._names: set[tuple[str, ...]] = set()
         self._groups: dict[tuple[object, ...], str] = {}
 
-    def of_lines(self, lines: list[bytes]) -> Iterator[Read | None]:
-        """What each line is: one answer a line; None where it belongs to another funnel.
+    def of_lines(self, lines: list[bytes]) -> tuple[list[Row], list[tuple[int, Other]]]:
+        """The rows of some lines, and by place among the lines what is no row.
+
+        Lines of another funnel are neither.
 
         Args:
             lines: Lines that are not blank, without their newlines.
@@ -140,9 +144,21 @@ class Rows:
         whole = len(records) == len(lines) and all(
             line[0] == _OPEN and line[-1] == _CLOSE for line in lines
         )
-        for line, record in zip(lines, records if whole else repeat(None), strict=False):
-            row = self._usual(record) if record is not None else None
-            yield self._unusual(line) if row is None else self._mine(record["funnel"], row)
+        rows: list[Row] = []
+        others: list[tuple[int, Other]] = []
+        for place, record in enumerate(records if whole else repeat(None, len(lines))):
+            row = None if record is None else self._usual(record)
+            if row is None:
+                read = self._unusual(lines[place])
+                if read is None:
+                    continue
+                if isinstance(read, tuple):
+                    rows.append(read)
+                else:
+                    others.append((place, read))
+            elif record["funnel"] == self.funnel or self._mine(record["funnel"], row):
+                rows.append(row)
+        return rows, others
 
     def of_event(self, event: Event) -> Row | FunnelDeclared | EventsLost | None:
         """The same for an event object."""
@@ -182,11 +198,8 @@ class Rows:
         try:
             kind = _KINDS[record["type"]]
             what_key, more_key, price_key = _FIELDS[kind]
-            event_id, checkout_id, what = (
-                record["event_id"],
-                record["checkout_id"],
-                record[what_key],
-            )
+            event_id, checkout_id = record["event_id"], record["checkout_id"]
+            what, get = record[what_key], record.get
             if not (
                 type(event_id) is type(checkout_id) is type(what) is type(record["funnel"]) is str
                 and 0 < len(event_id) <= MAX_ID_LENGTH
@@ -195,51 +208,48 @@ class Rows:
                 and record["v"] == 1
             ):
                 return None
-            customer_id = record.get("customer_id")
-            if customer_id is not None and not self._is_id(customer_id):
+            customer_id = get("customer_id")
+            if customer_id is not None and not (
+                type(customer_id) is str and 0 < len(customer_id) <= MAX_ID_LENGTH
+            ):
                 return None
             more = units = currency = None
             if more_key is not None:
-                more = record.get(more_key)
-                if not ((more is None and kind != FAILED) or self._is_id(more)):
+                more = get(more_key)
+                if not ((more is None and kind != FAILED) or _is_id(more)):
                     return None
                 if kind == ASSIGNED and what not in _ARMS:
                     return None
-            if price_key is not None:
-                price = record.get(price_key)
-                if price is not None:
-                    currency = price["currency"]
-                    units = self._units.get(price["amount"])
-                    if units is None:
-                        units = self._units_of(price["amount"])
-                    if units is None or not self._is_currency(currency):
-                        return None
-            attributes = record.get("attributes")
-            if attributes:
-                if type(attributes) is not dict or not self._flat(attributes):
+            if price_key is not None and (price := get(price_key)) is not None:
+                amount, currency = price["amount"], price["currency"]
+                units = self._units.get(amount)
+                if units is None:
+                    units = self._units_of(amount)
+                if units is None or not (
+                    currency in self._currencies or self._is_currency(currency)
+                ):
                     return None
-            elif attributes is not None and attributes != {}:
+            attributes = get("attributes", _NONE)
+            if attributes is not _NONE and not self._flat(attributes):
                 return None
-            else:
-                attributes = _NONE
             since = fromisoformat(record["occurred_at"]) - EPOCH
+            return (
+                (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds,
+                kind,
+                event_id,
+                checkout_id,
+                customer_id,
+                what,
+                more,
+                units,
+                currency,
+                attributes is not _NONE and self._excluded(attributes),
+                "" if self._plain else self._group(attributes),
+            )
         except (KeyError, TypeError, ValueError):
             return None
-        return (
-            (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds,
-            kind,
-            event_id,
-            checkout_id,
-            customer_id,
-            what,
-            more,
-            units,
-            currency,
-            bool(self._exclude) and attributes is not _NONE and self._excluded(attributes),
-            "" if self._plain else self._group(attributes),
-        )
 
-    def _unusual(self, line: bytes) -> Read | None:
+    def _unusual(self, line: bytes) -> Row | Other | None:
         """A line read by the event model; what that refuses may still be counted."""
         try:
             return self.of_event(parse_line(line))
@@ -251,7 +261,7 @@ class Rows:
         try:
             record = from_json(line)
             type_, event_id, funnel = record["type"], record["event_id"], record["funnel"]
-            if record["v"] != 1 or not (self._is_id(type_) and self._is_id(event_id)):
+            if record["v"] != 1 or not (_is_id(type_) and _is_id(event_id)):
                 return None
             if type_ in _TYPES:
                 missing = record.get("checkout_id") is None and type_ in _KINDS
@@ -263,10 +273,7 @@ class Rows:
             return None
         kind = _KINDS.get(type_, UNKNOWN)
         row = (t, kind, event_id, None, None, type_, None, None, None, False, "")
-        return self._mine(funnel, row) if self._is_id(funnel) else None
-
-    def _is_id(self, value: object) -> bool:
-        return type(value) is str and 0 < len(value) <= MAX_ID_LENGTH
+        return self._mine(funnel, row) if _is_id(funnel) else None
 
     def _units_of(self, amount: object) -> int | None:
         if type(amount) is not str or not _AMOUNT.fullmatch(amount):
@@ -278,17 +285,17 @@ class Rows:
         return units
 
     def _is_currency(self, code: object) -> bool:
-        if code in self._currencies:
-            return True
         if type(code) is not str or not _CURRENCY.fullmatch(code):
             return False
         self._currencies.add(code)
         return True
 
-    def _flat(self, attributes: dict[str, object]) -> bool:
+    def _flat(self, attributes: object) -> bool:
+        if type(attributes) is not dict:
+            return False
         names = tuple(attributes)
         if names not in self._names:
-            if len(names) > MAX_ATTRIBUTES or not all(map(self._is_id, names)):
+            if len(names) > MAX_ATTRIBUTES or not all(map(_is_id, names)):
                 return False
             if len(self._names) < _REMEMBERED:
                 self._names.add(names)
@@ -296,7 +303,7 @@ class Rows:
             kind = type(value)
             if kind is str or value is None or kind is bool:
                 continue
-            if kind is not int or not -(2**63) <= value < 2**63:  # type: ignore[operator]  # an int
+            if kind is not int or not -(2**63) <= value < 2**63:
                 return False
         return True
 
@@ -321,3 +328,7 @@ class Rows:
                 self._groups.clear()
             text = self._groups[key] = json.dumps(values)
         return text
+
+
+def _is_id(value: object) -> bool:
+    return type(value) is str and 0 < len(value) <= MAX_ID_LENGTH

@@ -6,17 +6,28 @@ folded again; the orders they show are exchanged by order, so that each is credi
 
 import json
 import time
+from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from itertools import pairwise
+from operator import itemgetter
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import attrs
 
 from lastclick._exchange import Exchange
-from lastclick._fold import Fold, Law, Outcome, fold, journeys_of, remaining
+from lastclick._fold import (
+    IN_FLIGHT,
+    LOST,
+    RECOVERABLE,
+    Fold,
+    Law,
+    fold,
+    journeys_of,
+    remaining,
+)
 from lastclick._gather import (
     EXCLUDE,
     LEFT_OUT,
@@ -35,8 +46,8 @@ from lastclick.errors import ConfigError
 from lastclick.events import ORDER
 from lastclick.metrics._counts import LOG, Basis, Cell, Counts, Key, Unit
 
-_RECOVERED_OR_LATE = frozenset(Outcome) - {Outcome.IN_FLIGHT, Outcome.PURCHASED}
-_UNPAID = (Outcome.LOST, Outcome.RECOVERABLE)
+_UNPAID = (LOST, RECOVERABLE)
+_EVENT_ID = itemgetter(2)
 _QUARTER_HOUR = 900_000_000
 _SECOND = 1_000_000
 _HOUR = 3600 * _SECOND
@@ -201,6 +212,8 @@ class _Tally:
         self._people = Exchange(0)
         self._shapes: dict[tuple[Any, ...], int] = defaultdict(int)
         self._cells: dict[Cell, dict[Key, int]] = defaultdict(lambda: defaultdict(int))
+        self._waits: dict[Cell, dict[tuple[int, int], int]] = defaultdict(lambda: defaultdict(int))
+        self._hours: dict[int, int] = defaultdict(int)
         self._log = self._cells[LOG]
         self.redelivered = 0
         self.seconds = 0.0
@@ -226,28 +239,34 @@ class _Tally:
 
     def cells(self) -> dict[Cell, dict[Key, int]]:
         """Everything counted, with the journeys that were counted by their shape."""
-        cells = self._cells
-        for (cell, outcome, matured, deepest, seen), number in self._shapes.items():
+        cells, names = self._cells, self._names
+        for (cell, outcome, matured, seen), number in self._shapes.items():
             counted = cells[cell]
             counted["outcome", outcome] += number
             if matured:
                 counted["matured", outcome] += number
-            if outcome is Outcome.IN_FLIGHT:
-                counted["in_flight", self._names[deepest]] += number
+            if outcome == IN_FLIGHT:
+                counted["in_flight", names[seen[-1]]] += number
                 continue
             if outcome in _UNPAID:
-                counted["dropped", self._names[deepest]] += number
+                counted["dropped", names[seen[-1]]] += number
             for position in seen:
-                counted["entered", self._names[position]] += number
+                counted["entered", names[position]] += number
+        for cell, waits in self._waits.items():
+            counted = cells[cell]
+            for (position, seconds), number in waits.items():
+                counted["seconds", names[position], seconds] += number
+        for hour, number in self._hours.items():
+            self._log["last_event", hour] += number
         return {cell: dict(counted) for cell, counted in cells.items() if counted}
 
     # Attempts
 
     def _attempt(self, rows: list[Row]) -> None:
-        unique = set(rows)
-        if len(unique) < len(rows):
+        if len(set(map(_EVENT_ID, rows))) < len(rows):
+            unique = list(set(rows))
             self.redelivered += len(rows) - len(unique)
-            rows = list(unique)
+            rows = unique
         rows, left = remaining(rows, self._as_of)
         if left:
             self._left_out(left)
@@ -258,8 +277,7 @@ class _Tally:
         if not self._customers or it.customer_id is None:
             self._journey(it)
         else:
-            for row in rows:
-                self._by_customer.put(it.customer_id, (it.customer_id, *row))
+            self._by_customer.put_all([(it.customer_id, *row) for row in rows])
 
     def _left_out(self, rows: list[Row]) -> None:
         if any(row[9] and row[1] <= FAILED for row in rows):
@@ -272,43 +290,43 @@ class _Tally:
 
     def _journey(self, it: Fold) -> None:
         """Count one journey in its cell."""
-        first, outcome = it.first, it.outcome
-        if not first or outcome is None or it.start is None:
+        seen, outcome = it.seen, it.outcome
+        if not seen or outcome is None or it.start is None:
             self._log["without_step",] += 1
             for row in it.orders:
                 self._show(row, SHOWN, LOG, "")
             return
         cell = (it.group or "", self._day_of(it.start))
+        first = it.first_abandoned
         matured = (
-            outcome in _RECOVERED_OR_LATE
-            and it.first_abandoned is not None
-            and self._as_of - it.first_abandoned > self._law.recover_within
+            first is not None
+            and outcome != IN_FLIGHT
+            and self._as_of - first > self._law.recover_within
         )
-        seen = tuple(first) if len(first) == 1 else tuple(sorted(first))
-        self._shapes[cell, outcome, matured, seen[-1], seen] += 1
+        self._shapes[cell, outcome, matured, seen] += 1
         if self._basis.closed:
             for name in self._chain(it):
                 self._cells[cell]["chain", name] += 1
-        if outcome is Outcome.IN_FLIGHT:
+        if outcome == IN_FLIGHT:
             return
-        names, counted = self._names, self._cells[cell]
-        if outcome in _UNPAID:
-            value = it.value
-            name = names[seen[-1]]
-            if value is None:
-                counted["unvalued", name, outcome] += 1
-            else:
-                units, currency = value
-                counted["valued", name, outcome, currency] += 1
-                counted["value", name, outcome, currency] += units
-        for position in seen:
-            next_at = it.next_after(position)
-            if next_at is not None:
-                counted["seconds", names[position], (next_at - first[position]) // _SECOND] += 1
+        waits = self._waits[cell]
+        for position, wait in it.waits():
+            waits[position, wait // _SECOND] += 1
+        if it.order_at is None:
+            self._unpaid(it, cell, outcome)
         if it.failures:
-            self._failures(it, counted)
+            self._failures(it, self._cells[cell])
         for row in it.orders:
-            self._show(row, SHOWN, cell, outcome.value)
+            self._show(row, SHOWN, cell, outcome)
+
+    def _unpaid(self, it: Fold, cell: Cell, outcome: str) -> None:
+        counted, name, value = self._cells[cell], self._names[it.seen[-1]], it.value
+        if value is None:
+            counted["unvalued", name, outcome] += 1
+        else:
+            units, currency = value
+            counted["valued", name, outcome, currency] += 1
+            counted["value", name, outcome, currency] += units
 
     def _failures(self, it: Fold, counted: dict[Key, int]) -> None:
         for position, reason, _, _ in it.failures:
@@ -350,64 +368,52 @@ class _Tally:
         """Enter an order that a journey shows into the exchange by order."""
         t, _, event_id, checkout_id, _, order_id, _, units, currency, _, _ = row
         record = (order_id, kind, t, checkout_id, event_id, units, currency, *cell, outcome)
-        self._by_order.put(order_id, record)
+        self._by_order.put(record)
 
     # Facts of the log
 
     def _facts(self, it: Fold) -> None:
         """What is odd about an attempt, whatever the unit."""
         log = self._log
-        unknown = {
-            (row[5], row[2])
-            for row in it.rows
-            if row[1] <= FAILED and row[5] not in self._law.positions
-        }
-        for step, _ in unknown:
+        self._hours[it.rows[-1][0] // _HOUR] += 1
+        for step, _ in it.unknown:
             log["unknown_step", step] += 1
         if it.several_customers:
             log["several_customers",] += 1
         if it.arm is not None:
             log["assigned", it.arm] += 1
-        log["last_event", it.rows[-1][0] // _HOUR] += 1
         if it.start is None:
             return
-        if it.customer_id is not None and (it.outcome is Outcome.LOST or it.orders):
-            lost = it.outcome is Outcome.LOST and bool(it.first)
+        if it.customer_id is not None and (it.outcome == LOST or it.orders):
+            lost = it.outcome == LOST and bool(it.first)
             orders = tuple(row[0] for row in it.orders)
-            checkout_id = it.rows[0][3]
-            record = (it.customer_id, checkout_id, lost, it.start, it.last, orders)
-            self._people.put(it.customer_id, record)
+            self._people.put((it.customer_id, lost, it.start, it.last, orders))
         if not it.first:
             return
         if it.start < it.first.get(0, it.start + 1):
             log["not_first_step",] += 1
-        if len(it.first) > 1:
-            for before, after in pairwise(sorted(it.first)):
+        if not it.in_order:
+            for before, after in pairwise(it.seen):
                 skew = it.first[before] - it.first[after]
                 if skew > 0:
                     log["out_of_order", skew // _SECOND] += 1
         if it.order_at is not None:
             if it.last > it.order_at:
                 log["activity_after_order",] += 1
-            further = len({row[5] for row in it.orders}) - 1
-            if further:
-                log["further_orders",] += further
-        if len({*[v[5] for v in it.values], *[row[8] for row in it.orders if row[8]]}) > 1:
+            if len(it.orders) > 1:
+                log["further_orders",] += len({row[5] for row in it.orders}) - 1
+        if it.two_currencies:
             log["two_currencies",] += 1
 
     def _ordered_elsewhere(self) -> None:
         """Lost attempts whose customer ordered in another one, up to recover_within later."""
+        within = self._law.recover_within
         for group in self._people.groups():
             if len(group) < 2:
                 continue
-            for _, checkout_id, lost, start, last, _ in group:
-                end = last + self._law.recover_within
-                if lost and any(
-                    start <= t <= end
-                    for _, other, _, _, _, orders in group
-                    if other != checkout_id
-                    for t in orders
-                ):
+            times = sorted(t for *_, orders in group for t in orders)
+            for _, lost, start, last, _ in group:  # a lost one has no order of its own
+                if lost and bisect_left(times, start) < bisect_right(times, last + within):
                     self._log["ordered_elsewhere",] += 1
 
     def _strays(self) -> None:
