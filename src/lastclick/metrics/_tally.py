@@ -309,9 +309,18 @@ class _Tally:
                 self._cells[cell]["chain", name] += 1
         if outcome == IN_FLIGHT:
             return
-        waits = self._waits[cell]
-        for position, wait in it.waits():
-            waits[position, wait // _SECOND] += 1
+        waits, first, order_at = self._waits[cell], it.first, it.order_at
+        if it.in_order and (order_at is None or order_at >= first[seen[-1]]):
+            before, since = seen[0], first[seen[0]]
+            for position in seen[1:]:
+                t = first[position]
+                waits[before, (t - since) // _SECOND] += 1
+                before, since = position, t
+            if order_at is not None:
+                waits[before, (order_at - since) // _SECOND] += 1
+        else:
+            for position, wait in it.waits():
+                waits[position, wait // _SECOND] += 1
         if it.order_at is None:
             self._unpaid(it, cell, outcome)
         if it.failures:
@@ -439,6 +448,9 @@ class _Tally:
 
     def _orders(self) -> None:
         for group in self._by_order.groups():
+            if len(group) == 1 and group[0][1] == SHOWN:  # nearly every order
+                self._credit(group[0])
+                continue
             shown = [record for record in group if record[1] == SHOWN]
             refunds = [record for record in group if record[1] == REFUND]
             self.redelivered += len(refunds) - len(set(refunds))
@@ -458,22 +470,12 @@ class _Tally:
     def _order(self, shown: list[Any], refunds: list[tuple[str, int | None, str | None]]) -> None:
         log = self._log
         owner = _earliest(shown)
+        self._credit(owner)
         units, currency, group, day, outcome = owner[5:]
-        cell = (group, day)
-        counted = self._cells[cell]
-        if cell == LOG:
-            log["without_step_orders",] += 1
-        else:
-            counted["orders", outcome] += 1
         if len({record[3] for record in shown}) > 1:
             log["shared_orders",] += 1
         if len({record[5:7] for record in shown}) > 1:
             log["order_conflicts",] += 1
-        if units is None:
-            log["orders_without_total",] += 1
-            counted["unpriced", outcome] += 1
-        else:
-            counted["gross", outcome, currency] += units
         back = 0
         for _, amount, other in refunds:
             if amount is None:
@@ -483,9 +485,23 @@ class _Tally:
             else:
                 back += amount
         if back:
-            counted["refunded", outcome, currency] += back
+            self._cells[group, day]["refunded", outcome, currency] += back
             if back > units:
                 log["refunds_over_order",] += 1
+
+    def _credit(self, owner: Any) -> None:
+        """Count an order, and its money, where its owner is counted."""
+        units, currency, group, day, outcome = owner[5:]
+        cell = self._cells[group, day]
+        if cell is self._log:
+            cell["without_step_orders",] += 1
+        else:
+            cell["orders", outcome] += 1
+        if units is None:
+            self._log["orders_without_total",] += 1
+            cell["unpriced", outcome] += 1
+        else:
+            cell["gross", outcome, currency] += units
 
     def _refunds(self, records: list[Any]) -> list[tuple[str, int | None, str | None]]:
         """The distinct refunds of an order up to as_of: the earliest telling of each."""
