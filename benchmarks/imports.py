@@ -40,57 +40,70 @@ UNWANTED = (
 _TIMER = """\
 import sys, time
 before = set(sys.modules)
-began = time.perf_counter()
+began, cpu = time.perf_counter(), time.process_time()
 {work}
-seconds = time.perf_counter() - began
-loaded = set(sys.modules) - before
-print(seconds, len(loaded), *sorted(loaded))
+cpu, seconds = time.process_time() - cpu, time.perf_counter() - began
+print(seconds, cpu, *sorted(set(sys.modules) - before))
 """
 
 
-def once(work: str) -> tuple[float, set[str]]:
-    """Run `work` in a fresh interpreter; return its milliseconds and the modules it loaded."""
+def once(work: str) -> tuple[float, float, set[str]]:
+    """Run `work` in a fresh interpreter; return its milliseconds, of CPU too, and its modules."""
     command = [sys.executable, "-c", _TIMER.format(work=work)]
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
-    seconds, _, *modules = done.stdout.split()
-    return float(seconds) * 1000, set(modules)
+    seconds, cpu, *modules = done.stdout.split()
+    return float(seconds) * 1000, float(cpu) * 1000, set(modules)
 
 
 def report(runs: int) -> str:
     """Measure every subject `runs` times, in turns; return Markdown."""
     times: dict[str, list[float]] = {name: [] for name in SUBJECTS}
+    cpus: dict[str, list[float]] = {name: [] for name in SUBJECTS}
     modules: dict[str, set[str]] = {}
     for number in range(runs + 1):
         for name, work in SUBJECTS.items():
-            milliseconds, modules[name] = once(work)
+            milliseconds, cpu, modules[name] = once(work)
             if number:  # the first run reads the files from the disk
                 times[name].append(milliseconds)
+                cpus[name].append(cpu)
     first = statistics.median(times[FIRST])
     rows = []
     for name, taken in times.items():
-        # Turn by turn, so that a slow moment of the machine meets both.
-        beyond = statistics.median(
-            mine - theirs for mine, theirs in zip(taken, times[FIRST], strict=True)
-        )
         unwanted = sorted(modules[name] & set(UNWANTED))
         rows.append(
             (
                 name,
                 f"{statistics.median(taken):.1f}",
                 f"{min(taken):.1f}",
-                f"{beyond:+.1f}" if name != FIRST else "",
+                f"{_beyond(taken, times[FIRST]):+.1f}" if name != FIRST else "",
+                f"{min(cpus[name]):.1f}",
+                f"{_ratio(cpus[name], cpus[FIRST]):.2f}",
                 str(len(modules[name])),
                 ", ".join(unwanted) or "none",
             )
         )
     extra = sorted(modules["the same, and a first event"] - modules[FIRST])
     own = [name for name in extra if not name.startswith("lastclick")]
-    head = ("import", "median ms", "best ms", "beyond pydantic ms", "modules", "of the unwanted")
+    head = (
+        *("import", "median ms", "best ms", "beyond pydantic ms", "best CPU ms", "x its CPU"),
+        *("modules", "of the unwanted"),
+    )
     return (
         f"## Import\n\n{runs} fresh interpreters each. Target: pydantic's first model "
         f"({first:.0f} ms here) + 15 ms, no HTTP or framework module.\n\n{table(head, rows)}\n\n"
         f"Beyond pydantic's and lastclick's own: {', '.join(own) or 'none'}.\n"
     )
+
+
+# Turn by turn, so that a slow moment of the machine meets both.
+
+
+def _beyond(mine: list[float], theirs: list[float]) -> float:
+    return statistics.median(one - other for one, other in zip(mine, theirs, strict=True))
+
+
+def _ratio(mine: list[float], theirs: list[float]) -> float:
+    return statistics.median(one / other for one, other in zip(mine, theirs, strict=True))
 
 
 def main() -> None:
