@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
 from lastclick import Money
-from lastclick._money import UNITS
+from lastclick._money import UNITS, minor_units
 from lastclick.errors import EventError
 from tests.event_strategies import amounts, currencies
 
@@ -278,6 +278,15 @@ def test_arithmetic_does_not_heed_the_callers_decimal_context(
 def test_minor_units_are_those_of_the_currency(minor: int, currency: str, money: str) -> None:
     """What a payment provider counts becomes money: cents, yen, fils."""
     assert repr(Money.from_minor(minor, currency)) == money
+
+
+@pytest.mark.parametrize(
+    ("currency", "units"), [("EUR", 100), ("JPY", 10_000), ("BHD", 10), ("CLF", 1), ("ZZZ", 100)]
+)
+def test_a_minor_unit_is_a_whole_number_of_units(currency: str, units: int) -> None:
+    """Every minor unit there is can be counted in units of 1/10,000."""
+    assert minor_units(currency) == units
+    assert Money.from_minor(1, currency).units == units
 
 
 @pytest.mark.parametrize("minor", [59.0, "5990", Decimal(5990), True, None])
