@@ -257,7 +257,7 @@ def report(
                 timezone=timezone,
             )
         except ConfigError:
-            if events.problems.files and not events.problems.lines:
+            if next(events.lines(), None) is None:
                 _stop(f"nothing to report: no event in {log}", FOUND)
             raise
     trend = {} if every is None else found.trend(every.value)
