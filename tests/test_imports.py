@@ -293,22 +293,30 @@ def test_snowplow_answers_hold_by_session(checkouts, shared):
     ],
 )
 def test_importing_twice_changes_no_number(shared, tmp_path, folder, files):
-    """A log says what its tables say, and says it again when they are imported again."""
-    first = tables(shared / "data" / folder, files)
+    """Tables that are read and written again are redeliveries, and the report is the same."""
+    found = tables(shared / "data" / folder, files)
 
     reports = []
     for _ in range(2):
         sink = FileSink(tmp_path)
-        for event in chain(*first):
+        for event in chain(*found):
             sink.emit(event)
         sink.close(2.0)
         reports.append(measure(read_log(tmp_path)))
 
     once, twice = reports
-    assert once == measure(chain(*first))
     assert json.dumps(twice.to_dict()) == json.dumps(once.to_dict())
     assert once.reading.redelivered == 0
-    assert twice.reading.redelivered == sum(table.problems.used for table in first)
+    assert twice.reading.redelivered == sum(table.problems.used for table in found)
+
+
+def test_a_log_says_what_its_tables_say(checkouts, tmp_path):
+    """The events of tables make the same report with a log between or without."""
+    sink = FileSink(tmp_path)
+    for event in checkouts:
+        sink.emit(event)
+
+    assert measure(read_log(tmp_path)) == measure(checkouts)
 
 
 def test_every_mapping_is_tested():
