@@ -297,11 +297,11 @@ class _Tally:
                 self._show(row, SHOWN, LOG, "")
             return
         cell = (it.group or "", self._day_of(it.start))
-        first = it.first_abandoned
+        abandoned = it.first_abandoned
         matured = (
-            first is not None
+            abandoned is not None
             and outcome != IN_FLIGHT
-            and self._as_of - first > self._law.recover_within
+            and self._as_of - abandoned > self._law.recover_within
         )
         self._shapes[cell, outcome, matured, seen] += 1
         if self._basis.closed:
