@@ -233,6 +233,19 @@ def test_report_as_json_is_the_report(log):
     assert {key: weekly[key] for key in plain} == plain
 
 
+def test_report_as_json_says_beside_it_what_was_not_read(tmp_path, log):
+    """Lines that could not be read are told on stderr, since JSON holds the report alone."""
+    (segment,) = log.iterdir()
+    path = tmp_path / "log.jsonl"
+    path.write_bytes(segment.read_bytes() + b"nonsense\n")
+
+    done = run("report", path, "--format", "json")
+
+    assert done.exit_code == 0
+    assert json.loads(done.stdout) == json.loads(run("report", log, "--format", "json").stdout)
+    assert done.stderr == f"lastclick: 1 lines not read; see lastclick check {path}\n"
+
+
 def test_report_draws_the_trend(log):
     """Text and Markdown show a row for each period after the report."""
     report = measure(read_log(log))

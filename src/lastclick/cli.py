@@ -264,6 +264,9 @@ def report(
     if format_ is Format.JSON:
         periods = {"trend": {first: _period(one) for first, one in trend.items()}}
         typer.echo(json.dumps({**found.to_dict(), **(periods if every else {})}, indent=2))
+        unread = events.problems.unreadable + events.problems.torn
+        if unread:  # a figure of the delivery, which is no part of the report
+            typer.echo(f"lastclick: {unread:,} lines not read; see lastclick check {log}", err=True)
     elif format_ is Format.MARKDOWN:
         typer.echo(found.to_markdown() + "".join(f"{line}\n" for line in _trend(trend, every, "|")))
     else:
