@@ -202,9 +202,8 @@ class _Shopper:
             self.checkout.complete(order_id, total)
 
         def refunded() -> None:
-            if order_id in shop.orders:
-                shop.refunded[order_id] = self.cart
-                shop.funnel.refund(order_id, self.cart)
+            shop.refunded[order_id] = self.cart
+            shop.funnel.refund(order_id, self.cart)
 
         shop.at(when, ordered)
         if shop.chance(0.06):
