@@ -69,6 +69,8 @@ def run_console(commands: str) -> str | None:
 try:
     from sybil import Sybil
     from sybil.document import PythonDocStringDocument
+    from sybil.integration.pytest import SybilItem
+    from sybil.integration.pytest import example_module_path as evaluated_in
     from sybil.parsers import myst, rest
 except ImportError:  # the environment without extras runs only tests/
     collect_ignore_glob = ["src/*", "docs/*", "README.md"]
@@ -105,6 +107,12 @@ else:
             document.namespace.update(small_log())
             document.namespace.update(vars(module))
             return document
+
+    def cut_traceback(_: SybilItem, excinfo: pytest.ExceptionInfo[BaseException]) -> object:
+        """Sybil's own filter fails at an exception with a cause, and pytest would stop there."""
+        return excinfo.traceback.cut(path=evaluated_in) or excinfo.traceback
+
+    SybilItem._traceback_filter = cut_traceback
 
     docstrings = Sybil(
         parsers=[rest.DocTestParser(ELLIPSIS), rest.PythonCodeBlockParser(), rest.SkipParser()],
