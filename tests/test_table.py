@@ -334,6 +334,43 @@ def test_a_time_without_a_zone_stops_the_reading():
     assert (it.value.path, it.value.line) == ("rows", 2)
 
 
+def test_cells_may_be_missing_as_pandas_says_it():
+    """NaN, NaT (which is not itself either) and NA (of which nobody knows) are empty cells."""
+
+    class NA:
+        def __eq__(self, other):
+            return self
+
+        def __bool__(self):
+            raise TypeError("boolean value of NA is ambiguous")
+
+        __hash__ = None
+
+    (event,), problems = read([row(x=NA(), y=float("nan"))], attributes=["x", "y"])
+
+    assert event.attributes == {}
+    assert problems.flawed == 0
+
+
+def test_rows_may_have_more_than_the_mapping_asks_for():
+    """What `csv.DictReader` makes of surplus cells does no harm to the id."""
+    events, _ = read([row() | {None: ["more"]}, row()])
+
+    assert len({one.event_id for one in events}) == 2
+
+
+def test_rows_are_mappings():
+    """A row of another kind stops the reading, since nobody could say which cell is which."""
+    with pytest.raises(LogError, match=r"row 2 is \['c-1'\]; pass rows as mappings"):
+        read([row(), ["c-1"]])
+
+
+def test_a_mapping_is_a_table_mapping():
+    """A path or a dict in its place is refused at once, with the way to make one of it."""
+    with pytest.raises(ConfigError, match=r"mapping is 'm\.toml'; pass a TableMapping, as TableM"):
+        read_table([], "m.toml")
+
+
 @pytest.mark.parametrize(
     ("amount", "decimal", "kept"),
     [
@@ -679,6 +716,7 @@ def test_a_gzipped_file_that_breaks_off_is_read_up_to_there(tmp_path):
     ("content", "said"),
     [
         ("", "t.csv is empty; a table begins with the names of its columns"),
+        ("id,at,at\n", "t.csv has two columns 'at'; rename the one that is not meant"),
         ("who,at\n", "t.csv has no column 'id'; it has who, at"),
         ("id;at\n", "t.csv has no column 'id'; it has id;at; is ',' what separates its columns?"),
     ],

@@ -146,7 +146,8 @@ class TableMapping(BaseModel):
             row's content and how often it came before in this table.
         time: The column that says when: ISO 8601, unless ``time_format`` says otherwise.
         time_format: The format, as of `datetime.datetime.strptime`.
-        timezone: Whose clock times without a zone were read from, such as ``"Europe/Paris"``.
+        timezone: Whose clock times without a zone were read from, such as ``"Europe/Paris"``; of
+            an hour that comes twice, the first is meant.
         step: What every row is: a step's name, ``"order"``, or a `Fact`.
         step_column: Or else the column that says what a row is, by ``values``.
         values: What each value of ``step_column`` is; rows with others are passed over, and

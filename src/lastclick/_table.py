@@ -24,7 +24,7 @@ from typing_extensions import override
 from lastclick._log import Place, Problems
 from lastclick._mapping import AttributeColumn, Fact, TableMapping, digest
 from lastclick._money import Money
-from lastclick.errors import EventError, LogError, shown
+from lastclick.errors import ConfigError, EventError, LogError, shown
 from lastclick.events import (
     MAX_LINE_BYTES,
     Attributes,
@@ -217,25 +217,32 @@ class _Reading:
     def _numbered(self) -> Iterator[tuple[int, Row | EventError]]:
         if isinstance(self._source, Path):
             return self._of_file(self._source)
-        return enumerate(self._source, 1)
+        return self._of_rows(self._source)
+
+    def _of_rows(self, rows: Iterable[object]) -> Iterator[tuple[int, Row]]:
+        for number, row in enumerate(rows, 1):
+            if not isinstance(row, Mapping):
+                msg = f"row {number} is {shown(row)}; pass rows as mappings from column to value"
+                raise LogError(msg, self._name, number)
+            yield number, row
 
     def _of_file(self, path: Path) -> Iterator[tuple[int, Row | EventError]]:
         size = path.stat().st_size
         with path.open("rb") as raw:
             packed = raw.read(2) == _GZIP
             raw.seek(0)
-            stream: Any = gzip.GzipFile(fileobj=raw) if packed else raw
-            # Bytes that are not text go through as they are, and are refused where they matter.
-            lines = io.TextIOWrapper(
-                stream, encoding=self._mapping.encoding, errors="surrogateescape", newline=""
-            )
-            try:
-                yield from self._of_lines(path, lines, raw.tell, size)
-            except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-                self._torn += 1
-                self._places.append(Place(self._name, None, f"the file breaks off: {error}"))
-            finally:
-                lines.detach()
+            with gzip.open(raw) if packed else raw as stream:
+                # Bytes that are no text go through as they are, and are refused where they matter.
+                lines = io.TextIOWrapper(
+                    stream, encoding=self._mapping.encoding, errors="surrogateescape", newline=""
+                )
+                try:
+                    yield from self._of_lines(path, lines, raw.tell, size)
+                except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+                    self._torn += 1
+                    self._places.append(Place(self._name, None, f"the file breaks off: {error}"))
+                finally:
+                    lines.detach()
         if self._progress is not None:
             self._progress(size, size)
 
@@ -274,6 +281,10 @@ class _Reading:
             delimiter = self._mapping.delimiter
             hint = "" if len(header) > 1 else f"; is {delimiter!r} what separates its columns?"
             msg = f"{path} has no column {missing[0]!r}; it has {', '.join(header)}{hint}"
+            raise LogError(msg, path, 1)
+        twice = [column for column in self._mapping.columns if header.count(column) > 1]
+        if twice:
+            msg = f"{path} has two columns {twice[0]!r}; rename the one that is not meant"
             raise LogError(msg, path, 1)
 
     # One row
@@ -416,7 +427,10 @@ def _cell(row: Row, column: str) -> Any:
 def _filled(value: object) -> bool:
     if isinstance(value, str):
         return not (value == "" or value.isspace())
-    return value is not None and value == value  # noqa: PLR0124 - NaN is not itself
+    try:
+        return value is not None and bool(value == value)  # noqa: PLR0124 - NaN is not itself
+    except TypeError:  # pandas' NA: nobody knows what it is
+        return False
 
 
 def _text(value: object) -> str:
@@ -487,11 +501,17 @@ def _content(row: object) -> object:
     """What a row holds, whatever the order of its columns."""
     if isinstance(row, _RowError):
         return row.cells
-    return sorted(row.items()) if isinstance(row, Mapping) else str(row)
+    return sorted(row.items(), key=str) if isinstance(row, Mapping) else str(row)
 
 
 def _json(content: object) -> bytes:
     return json.dumps(content, default=str).encode()
+
+
+def _check_mapping(mapping: object) -> None:
+    if not isinstance(mapping, TableMapping):
+        msg = f"mapping is {shown(mapping)}; pass a TableMapping, as TableMapping.load gives it"
+        raise ConfigError(msg)
 
 
 def read_table(
@@ -516,6 +536,7 @@ def read_table(
         An iterable of events, read anew each time, with ``.problems``.
 
     Raises:
+        ConfigError: The mapping is none.
         LogError: There is no such file. While reading: it lacks a column, or a time has no zone
             and the mapping does not say whose clock it is.
 
@@ -532,6 +553,7 @@ def read_table(
 
     .. versionadded:: 0.1.0
     """
+    _check_mapping(mapping)
     if isinstance(source, str | os.PathLike):
         source = Path(source)
         if not source.is_file():
