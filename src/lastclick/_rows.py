@@ -64,6 +64,8 @@ T = TypeVar("T")
 fromisoformat = datetime.fromisoformat
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_FIRST_DAY = (datetime.min.replace(tzinfo=UTC) - EPOCH).days
+_LAST_DAY = (datetime.max.replace(tzinfo=UTC) - EPOCH).days
 
 #: One fact as the fold reads it. Instants are integer microseconds, money is in units of 1/10,000.
 Row: TypeAlias = tuple[
@@ -201,7 +203,8 @@ class Rows:
             event_id, checkout_id = record["event_id"], record["checkout_id"]
             what, get = record[what_key], record.get
             if not (
-                type(event_id) is type(checkout_id) is type(what) is type(record["funnel"]) is str
+                type(event_id) is type(checkout_id) is type(what) is str
+                and (record["funnel"] == self.funnel or _is_id(record["funnel"]))
                 and 0 < len(event_id) <= MAX_ID_LENGTH
                 and 0 < len(checkout_id) <= MAX_ID_LENGTH
                 and 0 < len(what) <= MAX_ID_LENGTH
@@ -233,6 +236,8 @@ class Rows:
             if attributes is not _NONE and not self._flat(attributes):
                 return None
             since = fromisoformat(record["occurred_at"]) - EPOCH
+            if not _FIRST_DAY <= since.days <= _LAST_DAY:  # its offset takes it off the calendar
+                return None
             return (
                 (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds,
                 kind,
