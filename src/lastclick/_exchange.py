@@ -6,6 +6,7 @@ grown, and packed parts go to a temporary file once they are many. Later each pa
 
 import marshal
 import tempfile
+import weakref
 from collections.abc import Iterable, Iterator
 from typing import IO, Any
 
@@ -57,6 +58,7 @@ class Exchange:
     def _spill(self) -> None:
         if self._file is None:
             self._file = tempfile.TemporaryFile(prefix="lastclick-")  # noqa: SIM115 - closed with us
+            weakref.finalize(self, self._file.close)  # also where a reading ends half-way
         for pieces in self._packed:
             for place, piece in enumerate(pieces):
                 if isinstance(piece, bytes):
