@@ -101,7 +101,7 @@ def test_threads_rotate_together(tmp_path: Path) -> None:
     del threads
 
     assert sorted(ids(tmp_path)) == names(1_000, *range(4))
-    assert len(segments(tmp_path)) > 10  # how often it rotates is a matter of how the threads take turns
+    assert len(segments(tmp_path)) > 10  # how many is a matter of how the threads take turns
     assert all(b"funnel_declared" in path.read_bytes() for path in segments(tmp_path))
     assert len(open_files(tmp_path)) == 1
 
