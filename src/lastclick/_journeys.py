@@ -241,14 +241,21 @@ def _starts(row: Row, law: Law) -> bool:
 
 
 def _told(it: Fold, *kinds: int) -> list[Row]:
-    """The distinct events of some kinds, in an order that does not hang on arrival."""
-    distinct = {row[2:6]: row for row in it.rows if row[1] in kinds}
-    return sorted(distinct.values(), key=lambda row: (row[0], row[1], row[2], row[3] or ""))
+    """The distinct events of some kinds, each at its earliest, in no order of arrival."""
+    earliest: dict[tuple[object, ...], Row] = {}
+    for row in it.rows:  # by time
+        if row[1] in kinds:
+            _, kind, event_id, checkout_id, _, what, more, *_ = row
+            earliest.setdefault((kind, event_id, checkout_id, what, more), row)
+    return sorted(
+        earliest.values(),
+        key=lambda row: (row[0], row[1], row[2], row[3] or "", row[5], row[6] or ""),
+    )
 
 
 def _orders(it: Fold) -> tuple[Order, ...]:
     earliest: dict[str, Row] = {}
-    for row in sorted(it.orders, key=lambda row: (row[0], row[3] or "", row[2], row[7] or -1)):
+    for row in sorted(it.orders, key=_telling):
         earliest.setdefault(row[5], row)
     return tuple(
         Order(
@@ -258,3 +265,8 @@ def _orders(it: Fold) -> tuple[Order, ...]:
         )
         for order_id, row in earliest.items()
     )
+
+
+def _telling(row: Row) -> tuple[int, str, str, int, str]:
+    """What the tellings of an order are taken by: time, ids, amount and currency."""
+    return row[0], row[3] or "", row[2], -1 if row[7] is None else row[7], row[8] or ""
