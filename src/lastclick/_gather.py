@@ -227,13 +227,19 @@ def excluded_values(exclude: object) -> Excluded:
     """What is excluded, by attribute, in one order.
 
     Raises:
-        ConfigError: It is no mapping of names to values.
+        ConfigError: It is no mapping of names to values that attributes can have.
     """
     if not isinstance(exclude, Mapping):
         msg = f"exclude: {exclude!r:.100}; pass a mapping such as {{'traffic': ('bot', 'test')}}"
         raise ConfigError(msg)
     for name, values in exclude.items():
-        if isinstance(values, str) or not isinstance(values, Sequence | frozenset | set):
+        if not isinstance(name, str):
+            raise ConfigError(f"exclude names {name!r:.100}; pass the name of an attribute")
+        if (
+            isinstance(values, str)
+            or not isinstance(values, Sequence | frozenset | set)
+            or not all(value is None or isinstance(value, str | int) for value in values)
+        ):
             msg = f"exclude[{name!r}] is {values!r:.100}; pass the values, such as ('bot', 'test')"
             raise ConfigError(msg)
     return tuple(

@@ -178,7 +178,9 @@ class Groups(Mapping[Any, "Report"]):
         self._several = attributes > 1
 
     def _text(self, value: object) -> str:
-        return json.dumps(list(value) if self._several else [value])  # type: ignore[call-overload]  # a tuple then
+        if self._several and not isinstance(value, tuple):
+            raise KeyError(value)
+        return json.dumps(value if self._several else [value])
 
     @override
     def __getitem__(self, value: object) -> "Report":
@@ -308,9 +310,12 @@ class Report:
 
         .. versionadded:: 0.1.0
         """
-        if every not in _PERIODS:
-            raise ConfigError(f"every is 'day', 'week' or 'month', not {every!r:.100}")
-        return self._trend(_PERIODS[every])
+        try:
+            first_day = _PERIODS[every]
+        except (KeyError, TypeError):
+            msg = f"every is 'day', 'week' or 'month', not {every!r:.100}"
+            raise ConfigError(msg) from None
+        return self._trend(first_day)
 
     def to_dict(self) -> dict[str, Any]:
         """Every figure as plain values, ready for JSON; the same for any arrival of the log.

@@ -137,8 +137,8 @@ def counted(
     attributes = _attributes(by)
     if unit not in ("attempt", "customer"):
         raise ConfigError(f"unit is 'attempt' or 'customer', not {unit!r:.100}")
-    if within is not None and (not closed or within <= timedelta(0)):
-        msg = f"within={within!r}: a window above zero, of the closed funnel only (closed=True)"
+    if within is not None and not (closed and _is_window(within)):
+        msg = f"within={within!r:.100}: pass a timedelta above zero, and only with closed=True"
         raise ConfigError(msg)
     chosen = as_instant(as_of)
     day_of = _day_of(timezone)
@@ -173,6 +173,10 @@ def _attributes(by: object) -> tuple[str, ...]:
     if names is None or not all(isinstance(name, str) and name for name in names):
         raise ConfigError(f"by is an attribute's name or several, not {by!r:.100}")
     return names
+
+
+def _is_window(within: object) -> bool:
+    return isinstance(within, timedelta) and within > timedelta(0)
 
 
 def _day_of(timezone: str) -> Callable[[int], str]:
