@@ -63,25 +63,30 @@ def html(page: Page) -> str:
     """The page for a notebook. Every text is escaped, since nothing else is put in."""
     first, *others = page.title
     lines = [
-        _element("tr", _element("th", escape(a)), _element("td", escape(b))) for a, b in page.lines
+        _element("tr", _element("th", _escaped(a)), _element("td", _escaped(b)))
+        for a, b in page.lines
     ]
     parts = [
-        _element("h3", escape(first)),
-        _element("p", escape(", ".join(others))),
+        _element("h3", _escaped(first)),
+        _element("p", _escaped(", ".join(others))),
         _element("table", *lines),
     ]
     for table in page.tables:
-        head = _element("tr", *(_element("th", escape(cell)) for cell in table.header))
+        head = _element("tr", *(_element("th", _escaped(cell)) for cell in table.header))
         body = [
-            _element("tr", *(_element("td", escape(cell)) for cell in row)) for row in table.rows
+            _element("tr", *(_element("td", _escaped(cell)) for cell in row)) for row in table.rows
         ]
         parts.append(_element("table", _element("thead", head), _element("tbody", *body)))
-    parts += [_element("p", escape(note)) for note in page.notes]
+    parts += [_element("p", _escaped(note)) for note in page.notes]
     return _element("div", *parts)
 
 
 def _element(name: str, *content: str) -> str:
     return f"<{name}>{''.join(content)}</{name}>"
+
+
+def _escaped(said: str) -> str:
+    return escape(_one_line(said))
 
 
 def _columns(table: Table) -> Iterable[str]:
@@ -95,14 +100,14 @@ def _columns(table: Table) -> Iterable[str]:
 
 
 def _one_line(said: str) -> str:
-    """Text that cannot break a line or steer a terminal."""
+    """Text that cannot break a line, steer a terminal or turn the direction of reading."""
     return "".join(sign if sign.isprintable() else "\N{REPLACEMENT CHARACTER}" for sign in said)
 
 
 def _cell(said: str) -> str:
     """Text that is only text in Markdown."""
     plain = _one_line(said)
-    for sign in "\\`*_[]<>|#":
+    for sign in "\\`*_~[]<>|#&":
         plain = plain.replace(sign, f"\\{sign}")
     return plain
 
