@@ -5,6 +5,7 @@ It prints what the library says and computes nothing. Needs the extra ``cli``.
 
 import json
 import re
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -437,11 +438,10 @@ def check(
 @contextmanager
 def _progress(what: Literal["reading", "importing", "checking"]) -> Iterator[Told]:
     """A bar on stderr, if that is a terminal; gone when the work is done."""
-    console = Console(stderr=True)
-    if not console.is_terminal:
+    if not sys.stderr.isatty():  # rich would also ask variables of the environment
         yield None
         return
     columns = (TextColumn(what), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True) as bar:
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task(what, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
