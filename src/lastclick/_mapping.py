@@ -225,7 +225,9 @@ class TableMapping(BaseModel):
         try:
             settings = tomllib.loads(Path(path).read_text(encoding="utf-8"))
             return cls(**settings)
-        except (OSError, UnicodeDecodeError) as error:
+        except OSError as error:
+            raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
+        except UnicodeDecodeError as error:
             raise ConfigError(f"{path}: cannot be read: {error}") from None
         except tomllib.TOMLDecodeError as error:
             raise ConfigError(f"{path}: not TOML: {error}") from None
