@@ -425,6 +425,16 @@ def test_import_says_which_values_it_passed_over(files, tmp_path):
     assert "passed over                 10  (Cart 3, a 1, b 1, c 1, d 1, ...)" in done.stdout
 
 
+def test_import_with_nothing_passed_over_names_no_value(files, tmp_path):
+    """Where the mapping says something of every value, there is nothing to name."""
+    table, mapping = files
+    mapping.write_text(f'{MAPPING}home = "cart"\n', encoding="utf-8")
+
+    done = run("import", table, "--map", mapping, "--to", tmp_path / "log")
+
+    assert "  passed over                  0\n" in done.stdout
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [
