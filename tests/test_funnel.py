@@ -630,8 +630,9 @@ def test_a_fork_while_another_thread_holds_the_locks() -> None:
         thread.join()
 
 
-def test_ids_differ_across_threads_and_forks() -> None:
-    """No id comes twice: not in eight threads, and not in three processes from one seed."""
+def test_ids_differ_across_threads_and_forks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No id comes twice in a millisecond: not in eight threads, and not in three processes."""
+    monkeypatch.setattr(time, "time_ns", lambda: 1_790_000_000_000_000_000)
     sink = MemorySink()
     funnel = funnel_of(sink)
     checkout = funnel.checkout("c-1")
@@ -1367,6 +1368,22 @@ def test_the_deadline_is_shared_by_all_sinks(verb: str, clock: list[float]) -> N
 
     assert [sink.asked for sink in sinks] == [[2.0], [0.5], [0.0]]
     assert clock[0] == 502.0
+
+
+def test_a_sink_that_overruns_leaves_nothing(clock: list[float]) -> None:
+    """Where a sink does not keep its deadline, the next one is asked with none, not with less."""
+
+    class Late(Waiting):
+        def flush(self, timeout: float) -> bool:
+            return super().flush(self.seconds)
+
+        close = flush
+
+    last = Waiting(clock, 0.0)
+
+    funnel_of((Late(clock, 30.0), last)).close(2.0)
+
+    assert last.asked == [0.0]
 
 
 def test_closing_takes_two_seconds_at_most_by_default(clock: list[float]) -> None:
