@@ -4,8 +4,9 @@ A backend calls a `Funnel` at each step of its checkout; events go to sinks; `me
 into abandonment, drop-off by step, lost and recovered revenue.
 """
 
+from lastclick._checkout import Checkout
 from lastclick._fold import Outcome
-from lastclick._funnel import Checkout, Funnel
+from lastclick._funnel import Funnel
 from lastclick._journeys import Journey, journeys
 from lastclick._log import read_log
 from lastclick._money import Money

@@ -8,21 +8,36 @@ import threading
 import time
 import weakref
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
 from enum import Enum
 from itertools import count
 from os import register_at_fork
 from types import TracebackType
-from typing import Any, Generic, Literal, Self, TypeAlias, get_args, overload
-from uuid import UUID
+from typing import Any, Generic, Literal, Self, overload
 
 import attrs
 from pydantic_core import to_json
 from typing_extensions import override
 
-from lastclick._money import Money
+from lastclick._checkout import Checkout, Id, Price, Who
+from lastclick._parts import (
+    SHOPPER_EVENTS,
+    as_flaw,
+    check_size,
+    checked_event,
+    optional_id,
+    present,
+    put,
+)
+from lastclick._settings import (
+    Hook,
+    check_limits,
+    checked_callable,
+    checked_hooks,
+    checked_sinks,
+    checked_steps,
+)
 from lastclick.errors import (
     ConfigError,
     DeliveryError,
@@ -33,46 +48,28 @@ from lastclick.errors import (
     shown,
 )
 from lastclick.events import (
-    MAX_ATTRIBUTES,
     MAX_LINE_BYTES,
     NO_ATTRIBUTES,
-    ORDER,
-    Attributes,
     Bound,
     Event,
     EventsLost,
     FunnelDeclared,
-    HoldoutAssigned,
-    OrderCompleted,
     OrderRefunded,
-    ReminderClicked,
-    ReminderSent,
     S,
     ShopperEvent,
     Step,
     StepEntered,
-    StepFailed,
-    attribute,
     id_text,
     new_id,
-    not_a_mapping,
-    parse_line,
-    price,
     price_json,
-    step_name,
     trusted,
     utc,
 )
 from lastclick.sinks._sink import Sink
 
-__all__ = ["Checkout", "Funnel", "FunnelStats"]
+__all__ = ["Funnel", "FunnelStats"]
 
 _TOO_FAR_AHEAD = timedelta(days=1)
-_SHOPPER_EVENTS = get_args(ShopperEvent)
-
-Id: TypeAlias = str | int | UUID
-Price: TypeAlias = Money | tuple[Decimal | str | int, str]
-Hook: TypeAlias = Callable[[ShopperEvent], ShopperEvent | None]
 
 
 @attrs.frozen
@@ -177,17 +174,17 @@ class Funnel(Generic[S]):
         before_emit: Sequence[Hook] = (),
         clock: Callable[[], datetime] | None = None,
     ) -> None:
-        self._sinks = _checked_sinks(sink)
-        self._on_error = _checked_callable("on_error", on_error)
-        self._hooks = _checked_hooks(before_emit)
-        self._clock = _checked_callable("clock", clock) if clock is not None else _now
+        self._sinks = checked_sinks(sink)
+        self._on_error = checked_callable("on_error", on_error)
+        self._hooks = checked_hooks(before_emit)
+        self._clock = checked_callable("clock", clock) if clock is not None else _now
         try:
             self._name = id_text("name", name)
             constructed = utc(self._clock())
         except EventError as error:
             raise ConfigError(str(error)) from None
-        checked = _checked_steps(steps)
-        _check_limits(abandon_after, recover_within)
+        checked = checked_steps(steps)
+        check_limits(abandon_after, recover_within)
         self._declaration = FunnelDeclared(
             event_id=new_id(),
             funnel=self._name,
@@ -244,7 +241,7 @@ class Funnel(Generic[S]):
         checkout_id: Id | None,
         customer_id: Id | None = None,
         attributes: Mapping[str, object] | None = None,
-    ) -> "Checkout[S]":
+    ) -> Checkout[S]:
         """A handle bound to one attempt; make one for each request. Never raises.
 
         Args:
@@ -295,11 +292,11 @@ class Funnel(Generic[S]):
 
         def own(flaws: list[EventError]) -> dict[str, Any]:
             fields: dict[str, Any] = {"order_id": id_text("order_id", order_id)}
-            _put(fields, flaws, "refund_id", refund_id, _optional_id("refund_id"))
-            _put(fields, flaws, "amount", amount, _present("amount"))
+            put(fields, flaws, "refund_id", refund_id, optional_id("refund_id"))
+            put(fields, flaws, "amount", amount, present("amount"))
             return fields
 
-        who = _Who(self._refunds, NO_ATTRIBUTES, (), None)
+        who = Who(self._refunds, NO_ATTRIBUTES, (), None)
         self._record(OrderRefunded, who, own, at, event_id, attributes)
 
     def flush(self, timeout: float = 2.0) -> bool:
@@ -379,7 +376,7 @@ class Funnel(Generic[S]):
     def _record(
         self,
         kind: "type[Any]",
-        who: "_Who",
+        who: Who,
         own: Callable[[list[EventError]], dict[str, Any]],
         at: datetime | None,
         event_id: Id | None,
@@ -403,7 +400,7 @@ class Funnel(Generic[S]):
         for told in errors:
             self._on_error(told)
 
-    def _entered(self, who: "_Who", step: object, value: object) -> bool:
+    def _entered(self, who: Who, step: object, value: object) -> bool:
         """Record the commonest call by the shortest way; False sends it the long way.
 
         That is: a known step, at this moment, its money usual or none, nothing flawed, no hooks.
@@ -434,7 +431,7 @@ class Funnel(Generic[S]):
     def _event(
         self,
         kind: "type[Any]",
-        who: "_Who",
+        who: Who,
         own: Callable[[list[EventError]], dict[str, Any]],
         flaws: list[EventError],
         at: datetime | None,
@@ -455,14 +452,14 @@ class Funnel(Generic[S]):
             try:
                 event_id = id_text("event_id", event_id)
             except Exception as error:  # noqa: BLE001 - an id may be an object with its own code
-                flaws.append(_as_flaw("event_id", error))
+                flaws.append(as_flaw("event_id", error))
                 event_id = new_id()
         flaws.extend(who.flaws)
         bound = who.bound
         if attributes is not None:
             bound = who.with_attributes(self._name, attributes, flaws)
         event: ShopperEvent = trusted(kind, bound, event_id, now, fields)
-        _check_size(event)
+        check_size(event)
         return event
 
     def _when(self, at: datetime | None, now: datetime) -> datetime:
@@ -491,7 +488,7 @@ class Funnel(Generic[S]):
                 return None
             if result is not event:
                 try:
-                    event = _checked_event(result)
+                    event = checked_event(result)
                 except Exception as error:  # noqa: BLE001 - what a hook returns may be anything
                     told = error if isinstance(error, EventError) else shown(error)
                     self._drop(hook, f"it returned {told}", "hook_nonsense", errors)
@@ -518,7 +515,7 @@ class Funnel(Generic[S]):
             except Exception as error:  # noqa: BLE001 - one failing sink never starves another
                 told = _undelivered(sink, error)
                 errors.append(told)
-                if isinstance(event, _SHOPPER_EVENTS):
+                if isinstance(event, SHOPPER_EVENTS):
                     self._count("undelivered", told.reason)
 
     def _declare(self, errors: list[LastclickError]) -> None:
@@ -566,314 +563,6 @@ class Funnel(Generic[S]):
             self._counts[kind][reason] += 1
 
 
-@attrs.frozen
-class _Who:
-    """Who an event is about, checked once: the part of a handle that `Funnel` reads."""
-
-    bound: Bound
-    attributes: Attributes
-    flaws: tuple[EventError, ...]
-    fault: EventError | None
-
-    def with_attributes(
-        self, funnel: str, more: Mapping[str, object], flaws: list[EventError]
-    ) -> Bound:
-        attributes = _usable_attributes(more, flaws, self.attributes)
-        known = {key: value for key, value in self.bound.fields.items() if key != "funnel"}
-        known.pop("attributes", None)
-        if attributes:
-            known["attributes"] = attributes
-        return Bound(funnel, **known)
-
-
-class Checkout(Generic[S]):
-    """A handle bound to one attempt to pay. Frozen; no verb of it raises.
-
-    Get one from `Funnel.checkout`. Every verb takes ``at=`` (an aware datetime, for backfills and
-    webhooks), ``event_id=`` (a natural key, where there is one) and ``attributes=`` (facts about
-    this event alone). Money is a `Money` or the pair of its two parts; a pair is checked inside,
-    where nothing raises.
-
-    Example:
-        >>> from lastclick.sinks import MemorySink
-        >>> sink = MemorySink()
-        >>> funnel = Funnel("checkout", steps=("cart", "payment"), sink=sink)
-        >>> checkout = funnel.checkout("c-1", attributes={"device": "mobile"})
-        >>> checkout.enter("cart", value=("59.90", "EUR"), attributes={"items": 3})
-        >>> dict(sink.events[0].attributes)
-        {'device': 'mobile', 'items': 3}
-
-    .. versionadded:: 0.1.0
-    """
-
-    __slots__ = ("_checkout_id", "_funnel", "_who")
-
-    def __init__(
-        self,
-        funnel: Funnel[S],
-        checkout_id: object,
-        customer_id: object,
-        attributes: Mapping[str, object] | None,
-    ) -> None:
-        flaws: list[EventError] = []
-        fault = None
-        known: dict[str, object] = {}
-        try:
-            known["checkout_id"] = id_text("checkout_id", checkout_id)
-        except Exception as error:  # noqa: BLE001 - an id may be an object with code of its own
-            fault = _as_flaw("checkout_id", error)
-        if customer_id is not None:
-            _put(known, flaws, "customer_id", customer_id, _optional_id("customer_id"))
-        usable = NO_ATTRIBUTES
-        if attributes is not None:
-            usable = _usable_attributes(attributes, flaws)
-        if usable:
-            known["attributes"] = usable
-        self._funnel = funnel
-        self._checkout_id = known.get("checkout_id")
-        self._who = _Who(Bound(funnel.name, **known), usable, tuple(flaws), fault)
-
-    def enter(
-        self,
-        step: S,
-        value: Price | None = None,
-        *,
-        at: datetime | None = None,
-        event_id: Id | None = None,
-        attributes: Mapping[str, object] | None = None,
-    ) -> None:
-        """Record that the shopper saw a step.
-
-        Args:
-            step: One of the funnel's steps.
-            value: What is in the cart now.
-            at: When, if not now; an aware datetime.
-            event_id: The event's id, if there is a natural one.
-            attributes: Flat facts about this event.
-
-        Example:
-            >>> from lastclick.sinks import MemorySink
-            >>> sink = MemorySink()
-            >>> funnel = Funnel("checkout", steps=("cart", "payment"), sink=sink)
-            >>> funnel.checkout("c-1").enter("cart", value=("59.90", "EUR"))
-            >>> sink.events[0].step, sink.events[0].value
-            ('cart', Money('59.90', 'EUR'))
-
-        .. versionadded:: 0.1.0
-        """
-        plain = at is None and event_id is None and attributes is None
-        if plain and self._funnel._entered(self._who, step, value):
-            return
-
-        def own(flaws: list[EventError]) -> dict[str, Any]:
-            fields: dict[str, Any] = {"step": self._step(step, flaws)}
-            if value is not None:
-                _put(fields, flaws, "value", value, price)
-            return fields
-
-        self._funnel._record(StepEntered, self._who, own, at, event_id, attributes)
-
-    def fail(
-        self,
-        step: S,
-        reason: str,
-        value: Price | None = None,
-        *,
-        at: datetime | None = None,
-        event_id: Id | None = None,
-        attributes: Mapping[str, object] | None = None,
-    ) -> None:
-        """Record that a step went wrong for the shopper.
-
-        Args:
-            step: One of the funnel's steps.
-            reason: A code such as ``"card_declined"``, or free text of at most 256 characters.
-            value: What is in the cart now.
-            at: When, if not now; an aware datetime.
-            event_id: The event's id, if there is a natural one.
-            attributes: Flat facts about this event.
-
-        Example:
-            >>> from lastclick.sinks import MemorySink
-            >>> sink = MemorySink()
-            >>> funnel = Funnel("checkout", steps=("cart", "payment"), sink=sink)
-            >>> funnel.checkout("c-1").fail("payment", reason="card_declined")
-            >>> sink.events[0].reason
-            'card_declined'
-
-        .. versionadded:: 0.1.0
-        """
-
-        def own(flaws: list[EventError]) -> dict[str, Any]:
-            fields: dict[str, Any] = {"step": self._step(step, flaws)}
-            fields["reason"] = _code("reason", reason, flaws)
-            if value is not None:
-                _put(fields, flaws, "value", value, price)
-            return fields
-
-        self._funnel._record(StepFailed, self._who, own, at, event_id, attributes)
-
-    def complete(
-        self,
-        order_id: Id,
-        total: Price,
-        *,
-        at: datetime | None = None,
-        event_id: Id | None = None,
-        attributes: Mapping[str, object] | None = None,
-    ) -> None:
-        """Record the order. Say it as often as you like: an order counts once, by its id.
-
-        Args:
-            order_id: The shop's own id of the order.
-            total: What the shopper pays.
-            at: When, if not now; an aware datetime.
-            event_id: The event's id, if there is a natural one.
-            attributes: Flat facts about this event.
-
-        Example:
-            >>> from lastclick.sinks import MemorySink
-            >>> sink = MemorySink()
-            >>> funnel = Funnel("checkout", steps=("cart", "payment"), sink=sink)
-            >>> funnel.checkout("c-1").complete("o-981", Money("59.90", "EUR"))
-            >>> sink.events[0].order_id
-            'o-981'
-
-        .. versionadded:: 0.1.0
-        """
-
-        def own(flaws: list[EventError]) -> dict[str, Any]:
-            fields: dict[str, Any] = {"order_id": id_text("order_id", order_id)}
-            _put(fields, flaws, "total", total, _present("total"))
-            return fields
-
-        self._funnel._record(OrderCompleted, self._who, own, at, event_id, attributes)
-
-    def assign(
-        self,
-        arm: Literal["treated", "holdout"],
-        campaign: str | None = None,
-        *,
-        at: datetime | None = None,
-        event_id: Id | None = None,
-        attributes: Mapping[str, object] | None = None,
-    ) -> None:
-        """Record which arm of an experiment this shopper was drawn into, messaged or not.
-
-        Args:
-            arm: ``"treated"`` or ``"holdout"``.
-            campaign: Which campaign the experiment is about.
-            at: When, if not now; an aware datetime.
-            event_id: The event's id, if there is a natural one.
-            attributes: Flat facts about this event.
-
-        Example:
-            >>> from lastclick.sinks import MemorySink
-            >>> sink = MemorySink()
-            >>> funnel = Funnel("checkout", steps=("cart", "payment"), sink=sink)
-            >>> funnel.checkout("c-1").assign("holdout", campaign="autumn")
-            >>> sink.events[0].arm
-            'holdout'
-
-        .. versionadded:: 0.1.0
-        """
-
-        def own(flaws: list[EventError]) -> dict[str, Any]:
-            name = step_name(arm)
-            if not isinstance(name, str) or name not in ("treated", "holdout"):
-                msg = f"arm is {shown(arm)}; pass 'treated' or 'holdout'"
-                raise EventError(msg, "bad_arm")
-            fields: dict[str, Any] = {"arm": str.__str__(name)}
-            _put(fields, flaws, "campaign", campaign, _optional_id("campaign"))
-            return fields
-
-        self._funnel._record(HoldoutAssigned, self._who, own, at, event_id, attributes)
-
-    def remind(
-        self,
-        channel: str,
-        campaign: str | None = None,
-        *,
-        at: datetime | None = None,
-        event_id: Id | None = None,
-        attributes: Mapping[str, object] | None = None,
-    ) -> None:
-        """Record that a reminder went out.
-
-        Args:
-            channel: ``"email"``, ``"sms"``, ``"push"``, ...
-            campaign: Which campaign it belongs to.
-            at: When, if not now; an aware datetime.
-            event_id: The event's id, if there is a natural one.
-            attributes: Flat facts about this event.
-
-        Example:
-            >>> from lastclick.sinks import MemorySink
-            >>> sink = MemorySink()
-            >>> funnel = Funnel("checkout", steps=("cart", "payment"), sink=sink)
-            >>> funnel.checkout("c-1").remind("email", campaign="autumn")
-            >>> sink.events[0].type
-            'reminder_sent'
-
-        .. versionadded:: 0.1.0
-        """
-        own = _message(channel, campaign)
-        self._funnel._record(ReminderSent, self._who, own, at, event_id, attributes)
-
-    def click(
-        self,
-        channel: str,
-        campaign: str | None = None,
-        *,
-        at: datetime | None = None,
-        event_id: Id | None = None,
-        attributes: Mapping[str, object] | None = None,
-    ) -> None:
-        """Record that the shopper came back through a reminder's link.
-
-        Args:
-            channel: ``"email"``, ``"sms"``, ``"push"``, ...
-            campaign: Which campaign it belongs to.
-            at: When, if not now; an aware datetime.
-            event_id: The event's id, if there is a natural one.
-            attributes: Flat facts about this event.
-
-        Example:
-            >>> from lastclick.sinks import MemorySink
-            >>> sink = MemorySink()
-            >>> funnel = Funnel("checkout", steps=("cart", "payment"), sink=sink)
-            >>> funnel.checkout("c-1").click("email", campaign="autumn")
-            >>> sink.events[0].type
-            'reminder_clicked'
-
-        .. versionadded:: 0.1.0
-        """
-        own = _message(channel, campaign)
-        self._funnel._record(ReminderClicked, self._who, own, at, event_id, attributes)
-
-    def _step(self, step: object, flaws: list[EventError]) -> str:
-        names = self._funnel._names
-        try:
-            return names[step]
-        except (KeyError, TypeError):  # unknown, another spelling of a known one, or unhashable
-            pass
-        name = id_text("step", step.name if isinstance(step, Step) else step)
-        if name not in names:
-            steps = ", ".join(step.name for step in self._funnel.declaration.steps)
-            flaws.append(UnknownStepError(f"unknown step {shown(name)}; this funnel has {steps}"))
-        return name
-
-    def __setattr__(self, name: str, value: object) -> None:
-        if hasattr(self, "_who"):
-            msg = f"a checkout handle is frozen; make another with funnel.checkout() to set {name}"
-            raise AttributeError(msg)
-        super().__setattr__(name, value)
-
-    @override
-    def __repr__(self) -> str:
-        return f"Checkout({self._checkout_id!r}, funnel={self._funnel.name!r})"
-
-
 _funnels: "weakref.WeakSet[Funnel[Any]]" = weakref.WeakSet()
 
 
@@ -889,181 +578,7 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
-# Parts of an event: what is flawed is left out, and told ------------------------------------------
-
-
-def _put(
-    fields: dict[str, Any],
-    flaws: list[EventError],
-    name: str,
-    value: object,
-    check: Callable[[object], object],
-) -> None:
-    try:
-        checked = check(value)
-    except Exception as error:  # noqa: BLE001 - a value may be an object with code of its own
-        flaws.append(_as_flaw(name, error))
-    else:
-        if checked is not None:
-            fields[name] = checked
-
-
 def _undelivered(sink: Sink, error: Exception) -> DeliveryError:
     if isinstance(error, DeliveryError):
         return error
     return DeliveryError(f"{shown(sink)} failed: {shown(error)}", "sink_failed")
-
-
-def _as_flaw(name: str, error: Exception) -> EventError:
-    if isinstance(error, EventError):
-        text = str(error)
-        return error if name in text else EventError(f"{name}: {text}", error.reason)
-    msg = f"{name} could not be read: {shown(error)}; pass plain values"
-    return EventError(msg, f"bad_{name}")
-
-
-def _optional_id(name: str) -> Callable[[object], str | None]:
-    return lambda value: None if value is None else id_text(name, value)
-
-
-def _present(name: str) -> Callable[[object], Money]:
-    def check(value: object) -> Money:
-        money = price(value)
-        if money is None:
-            msg = f'{name} is None; pass Money("59.90", "EUR") or the pair ("59.90", "EUR")'
-            raise EventError(msg, f"no_{name}")
-        return money
-
-    return check
-
-
-def _code(name: str, value: object, flaws: list[EventError]) -> str:
-    try:
-        return id_text(name, value)
-    except Exception as error:  # noqa: BLE001 - a code may be an object with code of its own
-        flaws.append(_as_flaw(name, error))
-        return "unspecified"
-
-
-def _message(channel: object, campaign: object) -> Callable[[list[EventError]], dict[str, Any]]:
-    def own(flaws: list[EventError]) -> dict[str, Any]:
-        fields: dict[str, Any] = {"channel": _code("channel", channel, flaws)}
-        _put(fields, flaws, "campaign", campaign, _optional_id("campaign"))
-        return fields
-
-    return own
-
-
-def _usable_attributes(
-    values: object, flaws: list[EventError], known: Attributes = NO_ATTRIBUTES
-) -> Attributes:
-    """What can be kept of the values, added to what is known; a mapping may have its own code."""
-    usable = dict(known)
-    try:
-        if not isinstance(values, Mapping):
-            raise not_a_mapping(values)
-        for name, value in values.items():
-            if len(usable) == MAX_ATTRIBUTES and name not in usable:
-                msg = (
-                    f"more than {MAX_ATTRIBUTES} attributes: {shown(name)} and what follows it "
-                    f"are left out; pass the {MAX_ATTRIBUTES} that you need"
-                )
-                flaws.append(EventError(msg, "too_many_attributes"))
-                break
-            try:
-                usable[name] = attribute(name, value)
-            except Exception as error:  # noqa: BLE001 - see above
-                flaws.append(_as_flaw("attribute", error))
-    except Exception as error:  # noqa: BLE001 - see above
-        flaws.append(_as_flaw("attributes", error))
-    attributes = Attributes()
-    dict.update(attributes, usable)  # past the guard of a read-only dict: each was checked above
-    return attributes
-
-
-def _check_size(event: ShopperEvent) -> None:
-    if len(event.line) > MAX_LINE_BYTES:
-        msg = (
-            f"{event.type} of {len(event.line)} bytes, more than the {MAX_LINE_BYTES} of a line; "
-            f"shorten its attributes"
-        )
-        raise EventError(msg, "too_large")
-
-
-def _checked_event(result: Any) -> ShopperEvent:
-    """What a hook gave back, if it is an event that could have been recorded."""
-    if not isinstance(result, _SHOPPER_EVENTS):
-        raise EventError(f"{type(result).__name__}: {shown(result)}")
-    try:
-        event = parse_line(result.line)
-    except EventError as error:
-        raise EventError(f"an event that is not valid: {error}") from None
-    assert not isinstance(event, FunnelDeclared | EventsLost)
-    _check_size(event)
-    return event
-
-
-# Settings: wrong ones raise at once ---------------------------------------------------------------
-
-
-def _checked_sinks(sink: Any) -> tuple[Sink, ...]:
-    one = isinstance(sink, Sink | str | bytes) or not isinstance(sink, Iterable)
-    sinks = (sink,) if one else tuple(sink)
-    wrong = [one for one in sinks if isinstance(one, type) or not isinstance(one, Sink)]
-    if wrong or not sinks:
-        found = shown(wrong[0]) if wrong else "none"
-        msg = f"sink: {found}; pass one sink or several, such as FileSink('var/lastclick')"
-        raise ConfigError(msg)
-    return sinks
-
-
-def _checked_callable(name: str, value: Any) -> Any:
-    if not callable(value):
-        raise ConfigError(f"{name} is {shown(value)}; pass a callable")
-    return value
-
-
-def _checked_hooks(hooks: object) -> tuple[Hook, ...]:
-    if not isinstance(hooks, Iterable):
-        msg = f"before_emit: {shown(hooks)}; pass several hooks: before_emit=(redact('email'),)"
-        raise ConfigError(msg)
-    return tuple(_checked_callable("each hook of before_emit", hook) for hook in hooks)
-
-
-def _checked_steps(steps: object) -> tuple[Step[Any], ...]:
-    if isinstance(steps, str | bytes):
-        msg = f"steps is one string, {shown(steps)}; pass several: steps=('cart', 'payment')"
-        raise ConfigError(msg)
-    in_order = isinstance(steps, Sequence) or (isinstance(steps, type) and issubclass(steps, Enum))
-    if not in_order or not isinstance(steps, Iterable):
-        msg = f"steps: {shown(steps)}; pass names or Steps in order, or an Enum class"
-        raise ConfigError(msg)
-    try:
-        checked = tuple(step if isinstance(step, Step) else Step(step) for step in steps)
-    except EventError as error:
-        raise ConfigError(f"steps: {error}") from None
-    names = [step.name for step in checked]
-    if not names:
-        raise ConfigError("a funnel needs at least one step, such as steps=('cart', 'payment')")
-    twice = [name for name, times in Counter(names).items() if times > 1]
-    if twice:
-        raise ConfigError(f"step {twice[0]!r} is named twice; give each step a name of its own")
-    if ORDER in names:
-        msg = f"no step may be named {ORDER!r}: it stands for the purchase itself; use complete()"
-        raise ConfigError(msg)
-    return checked
-
-
-def _check_limits(abandon_after: object, recover_within: object) -> None:
-    for name, value in (("abandon_after", abandon_after), ("recover_within", recover_within)):
-        if not isinstance(value, timedelta) or value <= timedelta(0):
-            msg = f"{name} is {shown(value)}; pass a timedelta above zero"
-            raise ConfigError(msg)
-    assert isinstance(abandon_after, timedelta)
-    assert isinstance(recover_within, timedelta)
-    if recover_within < abandon_after:
-        msg = (
-            f"recover_within ({recover_within}) is below abandon_after ({abandon_after}); "
-            f"make it at least as long"
-        )
-        raise ConfigError(msg)
