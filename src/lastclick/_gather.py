@@ -117,7 +117,7 @@ def gather(events: Events, chosen: Chosen, rows: Rows) -> Gathered:
                 _keep(losses, record)
     return Gathered(
         funnel=rows.funnel or "",
-        declaration=_definition(given, rows, chosen, declarations),
+        declaration=_definition(given, rows, chosen, declarations, latest),
         by_checkout=by_checkout,
         by_order=by_order,
         strays=strays,
@@ -172,6 +172,7 @@ def _definition(
     rows: Rows,
     chosen: Chosen,
     declarations: dict[str, FunnelDeclared],
+    latest: int | None,
 ) -> FunnelDeclared:
     if chosen is None and len(rows.funnels) > 1:
         names = ", ".join(repr(name) for name in sorted(rows.funnels))
@@ -180,7 +181,8 @@ def _definition(
     if given is not None:
         return given
     if not declarations:
-        found = ", ".join(repr(name) for name in sorted(rows.funnels)) or "none"
+        read = set() if latest is None or rows.funnel is None else {rows.funnel}
+        found = ", ".join(repr(name) for name in sorted(rows.funnels | read)) or "none"
         wanted = "a funnel" if rows.funnel is None else f"funnel {rows.funnel!r}"
         msg = (
             f"no definition of {wanted} among the events (funnels seen: {found}); "
