@@ -3,8 +3,8 @@
 In documents, `python` blocks run (those with `>>>` are compared with what they show), the lines
 after `$` in `console` blocks run in bash (what they show is compared, `...` stands for anything),
 `json` and `toml` blocks are parsed. A document shares its names from block to block, and its
-blocks run in one empty folder. Docstrings start with the names of their module, and with `funnel`,
-`events` and `now`: a small log for the examples of what reads one.
+blocks run in one empty folder. Docstrings start with the names of the root and of their module, and
+with `funnel`, `events` and `now`: a small log for the examples of what reads one.
 """
 
 import contextlib
@@ -97,14 +97,16 @@ else:
         return {"funnel": funnel, "events": sink.records, "now": now}
 
     class ModuleDocstrings(PythonDocStringDocument):
-        """The docstrings of one module, whose examples know the module's own names."""
+        """The docstrings of one module, whose examples know the root's and the module's names."""
 
         @classmethod
         def parse(cls, path, *parsers, encoding="utf-8"):
             document = super().parse(path, *parsers, encoding=encoding)
             parts = Path(path).relative_to(ROOT / "src").with_suffix("").parts
             module = importlib.import_module(".".join(parts).removesuffix(".__init__"))
+            root = importlib.import_module("lastclick")
             document.namespace.update(small_log())
+            document.namespace.update({name: getattr(root, name) for name in root.__all__})
             document.namespace.update(vars(module))
             return document
 
