@@ -142,8 +142,8 @@ def _leak(report: "Report") -> str:
         loss = step.lost.get(currency or "")
         return (0 if loss is None else loss.expected.amount), step.dropped
 
-    step = max(report.steps, key=size, default=None)
-    if step is None or not step.dropped:
+    step = max((step for step in report.steps if step.dropped), key=size, default=None)
+    if step is None:
         return NONE
     owner = f", owner {step.owner}" if step.owner else ""
     money = "".join(f", {loss.expected} expected" for loss in step.lost.values())
