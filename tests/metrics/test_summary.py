@@ -1,0 +1,386 @@
+"""What a report says about itself: every line, in every state of the log."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lastclick import Money, Step, measure, read_log
+from lastclick.events import Event
+from lastclick.metrics import count, report_from
+from lastclick.metrics._summary import duration, main_currency, page, span
+from tests.metrics.shop import (
+    DAY,
+    assigned,
+    at,
+    clicked,
+    declared,
+    entered,
+    eur,
+    failed,
+    lost,
+    ordered,
+    refunded,
+    sent,
+)
+
+FUNNEL = declared(("cart", Step("payment", owner="payments")))
+LABELS = ["abandonment rate", "started", "lost", "recoverable", "won back", "revenue"]
+LABELS += ["largest leak"]
+
+
+def shop() -> list[Event]:
+    """A week and a bit with something of everything."""
+    older = declared(("cart", "details"), event_id="d-0", minutes=-120)
+    mobile, desktop = {"device": "mobile"}, {"device": "desktop"}
+    usd = Money("9.00", "USD")
+    events: list[Event] = [older, FUNNEL]
+    for n in range(6):
+        events += [
+            entered(f"b{n}", "cart", n, eur("40.00"), attributes=mobile),
+            entered(f"b{n}", "payment", n + 1, eur("40.00")),
+            ordered(f"b{n}", f"o{n}", n + 3, eur("40.00")),
+        ]
+    for name, minutes in (("link", 120), ("mail", 130), ("alone", 140), ("late", 9 * DAY)):
+        events.append(entered(name, "cart", 0, eur("20.00")))
+        events.append(ordered(name, f"o-{name}", minutes, eur("20.00")))
+    return [
+        *events,
+        refunded("o0", 20, eur("10.00")),
+        clicked("link", 100),
+        sent("mail", 100),
+        entered("l1", "cart", 0, eur("30.00"), attributes=desktop),
+        entered("l2", "payment", 1, eur("1000.00")),
+        failed("l2", "payment", 2, "card_declined"),
+        entered("l3", "payment", 1),
+        failed("l3", "payment", 2, "card_declined"),
+        entered("r1", "cart", 8 * DAY, eur("25.00")),
+        entered("r2", "cart", 8 * DAY, eur("25.00")),
+        entered("usd", "cart", 0, usd),
+        ordered("usd", "o-usd", 2, usd),
+        entered("f1", "cart", 9 * DAY - 1, eur("1.00")),
+        entered("x", "cart", 0, attributes={"traffic": "bot"}),
+        ordered("y", "o-y", 0),
+        entered("b0", "gift", 1),
+        lost("funnel", "no id", 1),
+        lost("funnel", "bad_value", 2, kept=True),
+        lost("sink", "disk full", 4),
+    ]
+
+
+DRAWN = """\
+checkout   2026-10-01 to 2026-10-10 UTC   as of 2026-10-10 12:00 (last event)   abandon after \
+30 min, recover within 7 d
+abandonment rate  31.2 % (14.2 to 55.6)    5 of 16 decided attempts did not order
+started 17        1 still in flight, not in the rates
+lost              3 attempts, carts worth EUR 1,030.00 at most, EUR 866.78 expected
+recoverable       2 attempts, carts worth EUR 50.00 at most, EUR 34.38 expected: can still be \
+won back
+won back          3 orders: 1 by link, 1 after a reminder, 1 unaided (1 more came too late). \
+Caused: not measured, no holdout
+revenue           EUR 310.00 net  (gross 320.00, refunded 10.00)     USD 9.00 net
+largest leak      payment, owner payments: 2 attempts, EUR 846.15 expected; 2 attempts failed \
+with card_declined
+
+step     entered  reached  skipped  dropped          drop-off %  median to next  lost here \
+(expected)
+cart          14       16        2        3  18.8 (6.6 to 43.0)            1:00             EUR \
+55.00
+payment        8       13        5        2  15.4 (4.3 to 42.2)            2:00            EUR \
+846.15
+order                  11
+
+device     started  decided  ordered          abandonment %  lost (expected)  recoverable \
+(expected)
+desktop          1        1        0  100.0 (20.7 to 100.0)        EUR 20.62                    \
+   -
+mobile           6        6        6      0.0 (0.0 to 39.0)                -                    \
+   -
+not given       10        9        5    44.4 (18.9 to 73.3)       EUR 846.15               EUR \
+34.38
+95 % Wilson intervals. Trust: 1 event at unknown steps, 1 event rejected (no id), 4 lost, 2 \
+events kept without a flawed part, 3 redelivered, 1 attempt excluded, 1 attempt at no step left \
+out, 1 cart of unknown value, 2 definitions (the latest of 2026-10-01). More: report.quality"""
+
+NOTHING = """\
+checkout   no attempts UTC   as of: no event   abandon after 30 min, recover within 7 d
+abandonment rate  -  no decided attempts yet
+started 0         none in flight
+lost              none
+recoverable       none
+won back          none. Caused: not measured, no holdout
+revenue           none
+largest leak      none
+
+step     entered  reached  skipped  dropped  drop-off %  median to next  lost here (expected)
+cart           0        0        0        0           -               -                     -
+payment        0        0        0        0           -               -                     -
+order                   0
+95 % Wilson intervals. Trust: 0 lost, 0 redelivered. More: report.quality"""
+
+
+def lines(report: Any) -> dict[str, str]:
+    """What is said, by label; a number in the label apart."""
+    return {
+        label.partition(" ")[0] if "started" in label else label: said
+        for label, said in page(report).lines
+    }
+
+
+def trust(report: Any) -> str:
+    (note,) = page(report).notes
+    return note.partition("Trust: ")[2].removesuffix(". More: report.quality")
+
+
+def test_a_report_is_drawn_line_by_line() -> None:
+    """The text of a small fixed log is exactly this."""
+    events = shop()
+
+    report = measure([*events, *events[2:5]], by="device")
+
+    assert repr(report) == str(report) == DRAWN
+
+
+def test_nothing_is_drawn_with_every_line() -> None:
+    """An empty log has the same lines, each of which says that there is none."""
+    assert repr(measure([], FUNNEL)) == NOTHING
+
+
+@pytest.mark.parametrize(
+    "events",
+    [[], [entered("a", "cart", 0)], [ordered("a", "o", 0)], shop()],
+    ids=["empty", "one", "no step", "shop"],
+)
+@pytest.mark.parametrize("settings", [{}, {"unit": "customer"}, {"closed": True}, {"by": "x"}])
+def test_no_line_vanishes(events: list[Event], settings: dict[str, Any]) -> None:
+    """Whatever the log and the question, every line is there and says something."""
+    report = measure(events, FUNNEL, **settings)
+
+    said = lines(report)
+
+    assert list(said) == LABELS
+    assert all(said.values())
+    assert trust(report)
+    assert [row[0] for row in page(report).tables[0].rows] == ["cart", "payment", "order"]
+
+
+def test_currencies_are_side_by_side_and_never_added() -> None:
+    """Each currency is named with its own amount, on every line and in every cell."""
+    usd = Money("5.00", "USD")
+    events = [FUNNEL]
+    for n, value in enumerate((eur("5.00"), usd)):
+        events += [entered(f"l{n}", "cart", 0, value), entered(f"b{n}", "cart", 0, value)]
+        events += [ordered(f"b{n}", f"o{n}", 1, value), entered(f"r{n}", "cart", 8 * DAY, value)]
+    events += [refunded("o1", 2, Money("1.00", "USD"))]
+
+    report = measure(events, as_of=at(9 * DAY))
+
+    said = lines(report)
+    worth = "EUR 5.00 at most, EUR 1.67 expected; USD 5.00 at most, USD 1.67 expected"
+    assert said["lost"] == f"2 attempts, carts worth {worth}"
+    assert said["recoverable"] == f"2 attempts, carts worth {worth}: can still be won back"
+    assert said["revenue"] == "EUR 5.00 net     USD 4.00 net  (gross 5.00, refunded 1.00)"
+    assert said["largest leak"] == "cart: 4 attempts, EUR 3.33 expected, USD 3.33 expected"
+    assert page(report).tables[0].rows[0][-1] == "EUR 3.33, USD 3.33"
+    assert "10.00" not in repr(report)
+
+
+def test_carts_of_unknown_value_are_said_to_be() -> None:
+    """Lost attempts without a value are worth an unknown amount, not nothing."""
+    report = measure([FUNNEL, entered("a", "cart", 0)], as_of=at(30 * DAY))
+
+    assert lines(report)["lost"] == "1 attempts, carts worth unknown"
+    assert lines(report)["largest leak"] == "cart: 1 attempts"
+    assert trust(report).endswith("1 cart of unknown value")
+
+
+def test_the_largest_leak_is_that_of_most_expected_money() -> None:
+    """Money ranks the steps, in the currency of most attempts; without money the drops do."""
+    base = [FUNNEL, entered("b", "cart", 0), ordered("b", "o", 1)]
+    many = [entered(f"m{n}", "cart", 0) for n in range(5)]
+    dear = [entered("d", "payment", 0, eur("9.00"))]
+
+    with_money = measure([*base, *many, *dear], as_of=at(30 * DAY))
+    without = measure([*base, *many], as_of=at(30 * DAY))
+
+    assert lines(with_money)["largest leak"].startswith("payment, owner payments: 1 attempts, EUR")
+    assert lines(without)["largest leak"] == "cart: 5 attempts"
+
+
+def test_a_closed_leak_is_a_step_with_drops() -> None:
+    """Drawn closed, a step whose money was lost but where nobody dropped is no leak."""
+    events = [FUNNEL, entered("a", "cart", 0), entered("b", "payment", 0, eur("9.00"))]
+    events += [entered("c", "cart", 0), ordered("c", "o-c", 1)]
+
+    report = measure(events, closed=True, as_of=at(30 * DAY))
+
+    assert report.steps["payment"].dropped == 0
+    assert lines(report)["largest leak"] == "cart: 2 attempts"
+
+
+def test_the_reason_that_hit_most_attempts_is_named() -> None:
+    """Of the failures at the leak the one that most attempts met is said."""
+    events = [FUNNEL]
+    for n in range(3):
+        events += [entered(f"a{n}", "payment", 0), failed(f"a{n}", "payment", 1, "declined")]
+    events += [failed("a0", "payment", k, "timeout") for k in range(2, 9)]
+
+    said = lines(measure(events, as_of=at(30 * DAY)))["largest leak"]
+
+    assert said == "payment, owner payments: 3 attempts; 3 attempts failed with declined"
+
+
+def test_the_main_currency_is_that_of_most_lost_carts() -> None:
+    """Carts decide, then the code; without carts the revenue's first; without money none."""
+    usd, yen = Money("900.00", "USD"), Money("9", "JPY")
+    two = [entered("a", "cart", 0, yen), entered("b", "payment", 0, yen)]
+    tied = [entered("c", "cart", 0, usd), entered("d", "cart", 0, usd)]
+    sold = [entered("e", "cart", 0), ordered("e", "o", 1, eur("1.00"))]
+
+    def currency(*events: Event) -> str | None:
+        return main_currency(measure([FUNNEL, *events], as_of=at(30 * DAY)))
+
+    assert currency(*two, tied[0], *sold) == "JPY"
+    assert currency(*two, *tied) == "JPY"
+    assert currency(*tied) == "USD"
+    assert currency(*sold) == "EUR"
+    assert currency() is None
+
+
+def test_the_heading_says_what_was_asked() -> None:
+    """A chosen instant, customers, a closed funnel and the zone are in the first line."""
+    report = measure(
+        shop(), unit="customer", closed=True, timezone="Europe/Paris", as_of=at(30 * DAY)
+    )
+
+    title = page(report).title
+
+    assert title == [
+        "checkout",
+        "2026-10-01 to 2026-10-10 Europe/Paris",
+        "as of 2026-10-31 13:00",
+        "abandon after 30 min, recover within 7 d",
+        "by customer",
+        "steps as a closed funnel",
+    ]
+    assert "decided customer journeys did not order" in lines(report)["abandonment rate"]
+    assert lines(report)["started"] == "none in flight"
+
+
+def test_nothing_decided_is_a_dash() -> None:
+    """Without a decided attempt there is a dash and the reason, for either unit."""
+    events = [FUNNEL, entered("a", "cart", 0)]
+
+    by_attempt, by_customer = measure(events), measure(events, unit="customer")
+
+    assert lines(by_attempt)["abandonment rate"] == "-  no decided attempts yet"
+    assert lines(by_customer)["abandonment rate"] == "-  no decided customer journeys yet"
+    row = page(by_attempt).tables[0].rows[0]
+    assert row == ["cart", "0", "0", "0", "0", "-", "-", "-"]
+
+
+def test_an_experiment_is_not_said_to_be_missing() -> None:
+    """Where attempts were assigned to arms the line does not say that there is no holdout."""
+    events = [FUNNEL, entered("a", "cart", 0), assigned("a", 1, "holdout")]
+
+    assert lines(measure(events))["won back"] == "none. Caused: not measured"
+
+
+def test_late_orders_alone_are_not_won_back() -> None:
+    """An order that came too late is told beside no orders won back."""
+    events = [FUNNEL, entered("a", "cart", 0), ordered("a", "o", 9 * DAY)]
+
+    said = lines(measure(events))["won back"]
+
+    assert said.startswith(
+        "0 orders: 0 by link, 0 after a reminder, 0 unaided (1 more came too late)"
+    )
+
+
+def test_trust_has_an_item_for_each_doubt() -> None:
+    """Each thing that bends the numbers is told once, in the singular and in the plural."""
+    far = [entered("z", "cart", 60 * DAY, eur("1.00"))]
+
+    assert trust(measure([FUNNEL])) == "0 lost, 0 redelivered"
+    assert trust(measure([*shop(), *far])) == (
+        "1 event at unknown steps, 1 event rejected (no id), 4 lost, "
+        "2 events kept without a flawed part, 0 redelivered, 1 attempt excluded, "
+        "1 attempt at no step left out, 1 cart of unknown value, "
+        "2 definitions (the latest of 2026-10-01), "
+        "the last event comes 1,224 h after the one before it"
+    )
+    assert "the last event" not in trust(measure([*shop(), *far], as_of=at(61 * DAY)))
+    assert "2 events at unknown steps" in trust(measure([*shop(), entered("a", "gift", 0)]))
+
+
+def test_trust_names_the_reasons_of_rejections() -> None:
+    """Reasons are listed in order, those of losses in the sink are not mixed in."""
+    events = [FUNNEL, lost("funnel", "too long", 2), lost("funnel", "no id", 1)]
+    events += [lost("sink", "disk full", 1_500)]
+
+    said = trust(measure(events))
+
+    assert said == "3 events rejected (no id, too long), 1,500 lost, 0 redelivered"
+
+
+def test_trust_tells_of_lines_that_could_not_be_read(tmp_path: Path) -> None:
+    """Torn and unreadable lines are told where a log was read."""
+    path = tmp_path / "log.jsonl"
+    path.write_bytes(FUNNEL.line + b"\n{}\nno\n" + entered("a", "cart", 0).line[:50])
+
+    assert trust(measure(read_log(path))) == (
+        "0 lost, 0 redelivered, 1 torn and 2 unreadable lines"
+    )
+
+
+def test_trust_of_counts_tells_of_no_delivery() -> None:
+    """A report from counts says nothing of a reading that nobody did."""
+    assert trust(report_from(count([FUNNEL]))) == "0 lost"
+
+
+def test_groups_are_a_second_table() -> None:
+    """A row a group, with the values of all attributes; what was not given is said."""
+    given = {"device": "tv", "plan": 1}
+    events = [FUNNEL, entered("a", "cart", 0, attributes=given), entered("b", "cart", 0)]
+
+    table = page(measure(events, by=("device", "plan"))).tables[1]
+
+    assert table.header[0] == "device, plan"
+    assert [row[:5] for row in table.rows] == [
+        ["tv, 1", "1", "0", "0", "-"],
+        ["not given, not given", "1", "0", "0", "-"],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0, "0:00"),
+        (42.9, "0:42"),
+        (60, "1:00"),
+        (3599, "59:59"),
+        (3910, "1:05:10"),
+        (90_000, "25:00:00"),
+    ],
+)
+def test_a_duration_is_as_a_clock_shows_it(seconds: float, text: str) -> None:
+    """Seconds are cut, minutes have no leading zero, hours go on past a day."""
+    assert duration(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("limit", "text"),
+    [
+        (timedelta(days=7), "7 d"),
+        (timedelta(hours=36), "36 h"),
+        (timedelta(minutes=30), "30 min"),
+        (timedelta(seconds=90), "90 s"),
+        (timedelta(seconds=1.5), "1.5 s"),
+    ],
+)
+def test_a_limit_is_in_its_largest_whole_unit(limit: timedelta, text: str) -> None:
+    """A limit is a whole number of the largest unit that fits."""
+    assert span(limit) == text
