@@ -98,7 +98,7 @@ def _carts(report: "Report", outcome: Outcome, losses: Mapping[str, Loss]) -> st
     if not number:
         return NONE
     worth = [f"{loss.at_most} at most, {loss.expected} expected" for loss in losses.values()]
-    return f"{number:,} attempts, carts worth {'; '.join(worth) or 'unknown'}"
+    return f"{_number(number, 'attempt')}, carts worth {'; '.join(worth) or 'unknown'}"
 
 
 def _recoverable(report: "Report") -> str:
@@ -116,7 +116,7 @@ def _won_back(report: "Report") -> str:
         return f"{NONE}. {caused}"
     more = f" ({late:,} more came too late)" if late else ""
     return (
-        f"{by_link + reminded + unaided:,} orders: {by_link:,} by link, {reminded:,} after a "
+        f"{_number(by_link + reminded + unaided, 'order')}: {by_link:,} by link, {reminded:,} after a "
         f"reminder, {unaided:,} unaided{more}. {caused}"
     )
 
@@ -147,10 +147,10 @@ def _leak(report: "Report") -> str:
         return NONE
     owner = f", owner {step.owner}" if step.owner else ""
     money = "".join(f", {loss.expected} expected" for loss in step.lost.values())
-    said = f"{step.name}{owner}: {step.dropped:,} attempts{money}"
+    said = f"{step.name}{owner}: {_number(step.dropped, 'attempt')}{money}"
     if step.failures:
         reason, worst = max(step.failures.items(), key=lambda item: (item[1].attempts, item[0]))
-        said += f"; {worst.attempts:,} attempts failed with {reason}"
+        said += f"; {_number(worst.attempts, 'attempt')} failed with {reason}"
     return said
 
 
@@ -226,4 +226,8 @@ def _losses(facts: Quality) -> list[str]:
 
 
 def _counted(number: int, what: str, how: str) -> list[str]:
-    return [f"{number:,} {what}{'' if number == 1 else 's'} {how}"] if number else []
+    return [f"{_number(number, what)} {how}"] if number else []
+
+
+def _number(number: int, what: str) -> str:
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
