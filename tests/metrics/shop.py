@@ -52,7 +52,7 @@ def declared(
 
 def common(kind: str, checkout: str, minutes: float, more: Mapping[str, Any]) -> dict[str, Any]:
     return {
-        "event_id": f"{kind} {checkout} {minutes:g}",
+        "event_id": f"{checkout} {minutes:g} {kind}"[:256],
         "funnel": "checkout",
         "checkout_id": checkout,
         "occurred_at": at(minutes),
@@ -101,7 +101,7 @@ def assigned(checkout: str, minutes: float, arm: str, **more: Any) -> HoldoutAss
 
 def lost(source: str, reason: str, count: int, *, kept: bool = False) -> EventsLost:
     return EventsLost(
-        event_id=f"lost {source} {reason}",
+        event_id=f"lost {source} {reason}"[:256],
         funnel="checkout",
         occurred_at=at(0),
         source=source,
