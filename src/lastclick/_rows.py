@@ -203,8 +203,8 @@ class Rows:
             event_id, checkout_id = record["event_id"], record["checkout_id"]
             what, get = record[what_key], record.get
             if not (
-                type(event_id) is type(checkout_id) is type(what) is str
-                and (record["funnel"] == self.funnel or _is_id(record["funnel"]))
+                type(event_id) is type(checkout_id) is type(what) is type(record["funnel"]) is str
+                and 0 < len(record["funnel"]) <= MAX_ID_LENGTH
                 and 0 < len(event_id) <= MAX_ID_LENGTH
                 and 0 < len(checkout_id) <= MAX_ID_LENGTH
                 and 0 < len(what) <= MAX_ID_LENGTH
@@ -259,10 +259,11 @@ class Rows:
         try:
             return self.of_event(parse_line(line))
         except EventError as error:
-            return self._uncounted(line) or error
+            uncounted = self._uncounted(line)
+            return error if uncounted is None else self._mine(*uncounted)
 
-    def _uncounted(self, line: bytes) -> Row | None:
-        """The row of an event of a type that is not known yet, or without a checkout id."""
+    def _uncounted(self, line: bytes) -> tuple[str, Row] | None:
+        """An event of a type that is not known yet, or without a checkout id: funnel and row."""
         try:
             record = from_json(line)
             type_, event_id, funnel = record["type"], record["event_id"], record["funnel"]
@@ -278,7 +279,7 @@ class Rows:
             return None
         kind = _KINDS.get(type_, UNKNOWN)
         row = (t, kind, event_id, None, None, type_, None, None, None, False, "")
-        return self._mine(funnel, row) if _is_id(funnel) else None
+        return (funnel, row) if _is_id(funnel) else None
 
     def _units_of(self, amount: object) -> int | None:
         if type(amount) is not str or not _AMOUNT.fullmatch(amount):
