@@ -115,9 +115,10 @@ def _won_back(report: "Report") -> str:
     if not by_link + reminded + unaided + late:
         return f"{NONE}. {caused}"
     more = f" ({late:,} more came too late)" if late else ""
+    orders = _number(by_link + reminded + unaided, "order")
     return (
-        f"{_number(by_link + reminded + unaided, 'order')}: {by_link:,} by link, {reminded:,} after a "
-        f"reminder, {unaided:,} unaided{more}. {caused}"
+        f"{orders}: {by_link:,} by link, {reminded:,} after a reminder, {unaided:,} unaided{more}. "
+        f"{caused}"
     )
 
 
