@@ -192,8 +192,8 @@ def test_carts_of_unknown_value_are_said_to_be() -> None:
     """Lost attempts without a value are worth an unknown amount, not nothing."""
     report = measure([FUNNEL, entered("a", "cart", 0)], as_of=at(30 * DAY))
 
-    assert lines(report)["lost"] == "1 attempts, carts worth unknown"
-    assert lines(report)["largest leak"] == "cart: 1 attempts"
+    assert lines(report)["lost"] == "1 attempt, carts worth unknown"
+    assert lines(report)["largest leak"] == "cart: 1 attempt"
     assert trust(report).endswith("1 cart of unknown value")
 
 
@@ -206,7 +206,7 @@ def test_the_largest_leak_is_that_of_most_expected_money() -> None:
     with_money = measure([*base, *many, *dear], as_of=at(30 * DAY))
     without = measure([*base, *many], as_of=at(30 * DAY))
 
-    assert lines(with_money)["largest leak"].startswith("payment, owner payments: 1 attempts, EUR")
+    assert lines(with_money)["largest leak"].startswith("payment, owner payments: 1 attempt, EUR")
     assert lines(without)["largest leak"] == "cart: 5 attempts"
 
 
@@ -298,6 +298,22 @@ def test_late_orders_alone_are_not_won_back() -> None:
     assert said.startswith(
         "0 orders: 0 by link, 0 after a reminder, 0 unaided (1 more came too late)"
     )
+
+
+def test_one_is_said_in_the_singular() -> None:
+    """One attempt, one order and one failed attempt are not several."""
+    events = [
+        FUNNEL,
+        entered("a", "cart", 0),
+        failed("a", "cart", 1, "x"),
+        entered("b", "cart", 0),
+        ordered("b", "o", 60),
+    ]
+
+    said = lines(measure(events, as_of=at(30 * DAY)))
+
+    assert said["won back"].startswith("1 order: ")
+    assert said["largest leak"] == "cart: 1 attempt; 1 attempt failed with x"
 
 
 def test_trust_has_an_item_for_each_doubt() -> None:
