@@ -8,7 +8,7 @@ lines and mean the same by them.
 import json
 import re
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from itertools import repeat
 from typing import Any, TypeAlias, TypeVar, get_args
 
@@ -97,6 +97,14 @@ def micros(moment: datetime) -> int:
 def instant(t: int) -> datetime:
     """The inverse of `micros`."""
     return EPOCH + timedelta(microseconds=t)
+
+
+def local(moment: datetime, zone: tzinfo) -> datetime:
+    """The moment in a zone; where that would leave the calendar (year 1 or 9999), in UTC."""
+    try:
+        return moment.astimezone(zone)
+    except OverflowError:
+        return moment
 
 
 class Rows:

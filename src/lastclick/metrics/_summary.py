@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 from lastclick._fold import Outcome
 from lastclick._money import Money
 from lastclick._render import Page, Table
+from lastclick._rows import local
 from lastclick.events import ORDER
 from lastclick.metrics._quality import FAR_HOURS, Quality
 from lastclick.metrics._revenue import Loss
@@ -68,7 +69,7 @@ def _title(report: "Report") -> list[str]:
     if report.as_of is None:
         as_of = "as of: no event"
     else:
-        here = report.as_of.astimezone(ZoneInfo(report.timezone))
+        here = local(report.as_of, ZoneInfo(report.timezone))
         chosen = "" if report.as_of_chosen else " (last event)"
         as_of = f"as of {here:%Y-%m-%d %H:%M}{chosen}"
     limits = (

@@ -41,7 +41,7 @@ from lastclick._gather import (
     gather,
     law_of,
 )
-from lastclick._rows import FAILED, ORDERED, UNKNOWN, Row, Rows, instant, micros
+from lastclick._rows import FAILED, ORDERED, UNKNOWN, Row, Rows, instant, local, micros
 from lastclick.errors import ConfigError
 from lastclick.events import ORDER
 from lastclick.metrics._counts import LOG, Basis, Cell, Counts, Key, Unit
@@ -195,7 +195,7 @@ def _day_of(timezone: str) -> Callable[[int], str]:
         quarter = t // _QUARTER_HOUR
         day = days.get(quarter)
         if day is None:
-            day = days[quarter] = instant(t).astimezone(zone).date().isoformat()
+            day = days[quarter] = local(instant(t), zone).date().isoformat()
         return day
 
     return day_of
