@@ -17,6 +17,7 @@ from lastclick.metrics import Failures, Rate, Seconds, Steps, count, report_from
 from lastclick.sinks import MemorySink
 from tests.metrics.shop import DAY, NOON, at, declared, entered, eur, failed, ordered
 
+PERIODS: tuple[Any, ...] = ("day", "week", "month")
 FUNNEL = declared(("cart", Step("gift", optional=True), Step("payment", owner="payments")))
 
 SHOP = [
@@ -417,6 +418,24 @@ def test_an_exclusion_may_be_a_set_and_of_any_kind_of_value() -> None:
     assert measure(events, exclude={"mark": frozenset([1])}).started == 3
     assert measure(events, exclude={"mark": [True]}).groups == {}
     assert measure(events, exclude={}).started == 4
+
+
+@pytest.mark.parametrize(
+    ("moment", "zone", "day"),
+    [
+        ("0001-01-01T00:00:00Z", "America/New_York", "0001-01-01"),
+        ("9999-12-31T23:59:59.999999Z", "Europe/Paris", "9999-12-31"),
+    ],
+)
+def test_the_ends_of_the_calendar_are_days_in_every_zone(moment: str, zone: str, day: str) -> None:
+    """A date that stands for none or for ever fails no report, in whatever zone."""
+    events = [FUNNEL, entered("a", "cart", 0), entered("b", "cart", 0, occurred_at=moment)]
+
+    report = measure(events, timezone=zone)
+
+    assert day in report.trend()
+    assert day[:7] in repr(report)
+    assert all(sum(one.started for one in report.trend(every).values()) == 2 for every in PERIODS)
 
 
 def test_a_closed_funnel_counts_all_attempts_in_order() -> None:
