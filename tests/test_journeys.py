@@ -324,3 +324,21 @@ def test_times_are_in_utc_to_the_microsecond() -> None:
 
     assert one.started_at == one.last_activity_at == moment
     assert one.started_at.tzinfo is UTC
+
+
+def test_of_two_customers_at_once_the_first_by_name_counts() -> None:
+    """The customer is the one on the earliest event that names one; ties go by the id."""
+    events = [entered("a", "cart", 0), clicked("a", 9, customer_id="u-0")]
+    events += [entered("a", step, 1, customer_id=f"u-{n}") for n, step in ((2, "cart"), (1, "x"))]
+
+    assert only(events).customer_id == only(events[::-1]).customer_id == "u-1"
+
+
+def test_the_last_of_several_abandonments_is_told() -> None:
+    """Someone who left twice before the order left for the last time the second time."""
+    events = [entered("a", "cart", minutes) for minutes in (0, 60, 120)]
+
+    one = only([*events, ordered("a", "o", 121)])
+
+    assert one.abandoned_at == at(60)
+    assert one.outcome == "recovered_unaided"
