@@ -44,8 +44,9 @@ def answer(report: Report) -> dict[str, Any]:
         },
         "recovered_revenue": {
             f"recovered_{kind}": {
-                currency: getattr(one, kind).units
+                currency: money.units
                 for currency, one in report.recovered_revenue.items()
+                if (money := getattr(one, kind)).units
             }
             for kind in ("by_link", "after_reminder", "unaided")
         },
