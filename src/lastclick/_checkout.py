@@ -3,10 +3,9 @@
 from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Generic, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Generic, Literal, NamedTuple, TypeAlias
 from uuid import UUID
 
-import attrs
 from typing_extensions import override
 
 from lastclick._money import Money
@@ -36,8 +35,7 @@ Id: TypeAlias = str | int | UUID
 Price: TypeAlias = Money | tuple[Decimal | str | int, str]
 
 
-@attrs.frozen
-class Who:
+class Who(NamedTuple):
     """Who an event is about, checked once: the part of a handle that `Funnel` reads."""
 
     bound: Bound

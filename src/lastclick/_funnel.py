@@ -14,9 +14,8 @@ from enum import Enum
 from itertools import count
 from os import register_at_fork
 from types import TracebackType
-from typing import Any, Generic, Literal, Self, overload
+from typing import Any, Generic, Literal, NamedTuple, Self, overload
 
-import attrs
 from pydantic_core import to_json
 from typing_extensions import override
 
@@ -72,8 +71,7 @@ __all__ = ["Funnel", "FunnelStats"]
 _TOO_FAR_AHEAD = timedelta(days=1)
 
 
-@attrs.frozen
-class FunnelStats:
+class FunnelStats(NamedTuple):
     """What a funnel did in this process so far.
 
     Attributes:

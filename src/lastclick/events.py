@@ -481,7 +481,7 @@ class _Record(BaseModel):
     """What every line of a log has."""
 
     model_config: ClassVar[ConfigDict] = ConfigDict(
-        frozen=True, ignored_types=(_Once,), json_schema_extra=_as_written
+        frozen=True, defer_build=True, ignored_types=(_Once,), json_schema_extra=_as_written
     )
 
     v: Literal[1] = 1

@@ -53,10 +53,10 @@ def test_its_repr_says_how_much_it_holds() -> None:
 
 def test_stats_cannot_be_changed() -> None:
     """Stats are a value: changing them would change nothing."""
-    stats = MemorySink().stats
+    sink = MemorySink()
+    stats = sink.stats
 
     with pytest.raises(AttributeError):
         stats.written = 5
-    with pytest.raises(TypeError):
-        stats.lost["closed"] = 5
-    assert repr(stats) == "SinkStats(written=0, pending=0, lost={})"
+    stats.lost["closed"] = 5
+    assert repr(sink.stats) == "SinkStats(written=0, pending=0, lost={})"

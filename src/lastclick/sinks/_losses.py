@@ -7,9 +7,7 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from datetime import UTC, datetime
 from itertools import repeat
-from typing import Literal
-
-from attrs import field, frozen
+from typing import Literal, NamedTuple
 
 from lastclick.events import Event, EventsLost, new_id
 from lastclick.sinks._sink import RECORDS
@@ -37,27 +35,28 @@ class Tally:
         return sys.maxsize - operator.length_hint(self._left)
 
 
-@frozen
-class _Loss:
+class _Loss(NamedTuple):
     """Losses of one funnel for one reason."""
 
     funnel: str
     source: Literal["funnel", "sink"]
     reason: str
     kept: bool
-    count: int = field(eq=False)
-    since: datetime = field(eq=False)
-    until: datetime = field(eq=False)
+    number: int
+    since: datetime
+    until: datetime
 
-    def __add__(self, other: "_Loss") -> "_Loss":
-        return _Loss(
-            self.funnel,
-            self.source,
-            self.reason,
-            self.kept,
-            self.count + other.count,
-            min(self.since, other.since),
-            max(self.until, other.until),
+    @property
+    def cause(self) -> tuple[str, str, str, bool]:
+        """What losses have in common that are told together."""
+        return self[:4]
+
+    def with_more(self, other: "_Loss") -> "_Loss":
+        """Both, as one."""
+        return self._replace(
+            number=self.number + other.number,
+            since=min(self.since, other.since),
+            until=max(self.until, other.until),
         )
 
     def record(self) -> EventsLost:
@@ -67,7 +66,7 @@ class _Loss:
             occurred_at=datetime.now(UTC),
             source=self.source,
             reason=self.reason,
-            count=self.count,
+            count=self.number,
             since=self.since,
             until=self.until,
             kept=self.kept,
@@ -147,7 +146,8 @@ class Losses:
 
 
 def _added_up(losses: Iterable[_Loss]) -> list[_Loss]:
-    sums: dict[_Loss, _Loss] = {}
+    sums: dict[tuple[str, str, str, bool], _Loss] = {}
     for loss in losses:
-        sums[loss] = sums[loss] + loss if loss in sums else loss
+        same = sums.get(loss.cause)
+        sums[loss.cause] = loss if same is None else same.with_more(loss)
     return list(sums.values())

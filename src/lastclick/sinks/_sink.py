@@ -1,10 +1,7 @@
 """What a sink is, and what it says about itself."""
 
 from collections.abc import Mapping
-from types import MappingProxyType
-from typing import Protocol, runtime_checkable
-
-from attrs import field, frozen
+from typing import NamedTuple, Protocol, runtime_checkable
 
 from lastclick.events import Event
 
@@ -57,12 +54,7 @@ class Sink(Protocol):
         ...
 
 
-def _read_only(counts: Mapping[str, int]) -> Mapping[str, int]:
-    return MappingProxyType(dict(counts))
-
-
-@frozen
-class SinkStats:
+class SinkStats(NamedTuple):
     """What a sink did in this process, in numbers of shopper events.
 
     Attributes:
@@ -81,4 +73,4 @@ class SinkStats:
 
     written: int
     pending: int
-    lost: Mapping[str, int] = field(converter=_read_only, repr=lambda lost: repr(dict(lost)))
+    lost: Mapping[str, int]
