@@ -60,6 +60,7 @@ from lastclick.events import (
     StepEntered,
     id_text,
     new_id,
+    parse_line,
     price_json,
     trusted,
     utc,
@@ -194,6 +195,8 @@ class Funnel(Generic[S]):
         self._names: dict[object, str] = {step.name: step.name for step in checked}
         if isinstance(steps, type) and issubclass(steps, Enum):
             self._names |= {member: member.value for member in steps}
+        if self._hooks:  # pydantic builds what checks their events now, not at the first request
+            parse_line(self._declaration.line)
         quick = clock is None and not self._hooks
         self._usual = {
             step: (name, to_json({"step": name})) for step, name in self._names.items() if quick
