@@ -1,5 +1,6 @@
 """From counts to figures: what may be counted in parts, and what a report is made of."""
 
+from lastclick.metrics._count import Delivery, count
 from lastclick.metrics._counts import Basis, Counts
 from lastclick.metrics._partition import partition
 from lastclick.metrics._quality import Definition, Lost, Quality
@@ -14,7 +15,6 @@ from lastclick.metrics._report import (
     report_from,
 )
 from lastclick.metrics._revenue import Loss, Recovered, Revenue
-from lastclick.metrics._tally import Delivery, count
 from lastclick.metrics._timing import Seconds
 
 __all__ = [

@@ -15,6 +15,7 @@ from lastclick._money import Money
 from lastclick._rows import instant
 from lastclick.errors import ConfigError
 from lastclick.events import ORDER
+from lastclick.metrics._count import Delivery, counted
 from lastclick.metrics._counts import LOG, Basis, Counts, Key, Unit
 from lastclick.metrics._quality import Quality, quality
 from lastclick.metrics._rates import Rate, rate
@@ -29,7 +30,6 @@ from lastclick.metrics._revenue import (
     revenue,
 )
 from lastclick.metrics._summary import page
-from lastclick.metrics._tally import Delivery, counted
 from lastclick.metrics._timing import Seconds, seconds
 
 _RECOVERED = (

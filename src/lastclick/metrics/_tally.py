@@ -8,14 +8,12 @@ import json
 import time
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Callable, Iterator
+from datetime import timedelta
 from itertools import pairwise
 from operator import itemgetter
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
-
-import attrs
 
 from lastclick._exchange import Exchange
 from lastclick._fold import (
@@ -29,22 +27,15 @@ from lastclick._fold import (
     remaining,
 )
 from lastclick._gather import (
-    EXCLUDE,
     LEFT_OUT,
     REFUND,
     SHOWN,
-    Chosen,
-    Events,
     Gathered,
-    as_instant,
-    excluded_values,
-    gather,
-    law_of,
 )
-from lastclick._rows import FAILED, ORDERED, UNKNOWN, Row, Rows, instant, local, micros
+from lastclick._rows import FAILED, ORDERED, UNKNOWN, Row, instant, local, micros
 from lastclick.errors import ConfigError
 from lastclick.events import ORDER
-from lastclick.metrics._counts import LOG, Basis, Cell, Counts, Key, Unit
+from lastclick.metrics._counts import LOG, Basis, Cell, Key
 
 _UNPAID = (LOST, RECOVERABLE)
 _EVENT_ID = itemgetter(2)
@@ -53,133 +44,7 @@ _SECOND = 1_000_000
 _HOUR = 3600 * _SECOND
 
 
-def count(
-    events: Events,
-    funnel: Chosen = None,
-    *,
-    as_of: datetime | None = None,
-    by: str | Sequence[str] = (),
-    unit: Unit = "attempt",
-    exclude: Mapping[str, Sequence[str | int | bool | None]] = EXCLUDE,
-    closed: bool = False,
-    within: timedelta | None = None,
-    abandon_after: timedelta | None = None,
-    recover_within: timedelta | None = None,
-    timezone: str = "UTC",
-) -> Counts:
-    """Count the journeys in some events. The arguments are those of `measure`.
-
-    Raises:
-        ConfigError: A setting cannot be used, or the funnel is not to be told.
-
-    Example:
-        >>> from lastclick.metrics import count
-        >>> count(events).total()["outcome", "lost"]
-        1
-
-    .. versionadded:: 0.1.0
-    """
-    counts, _ = counted(
-        events,
-        funnel,
-        as_of=as_of,
-        by=by,
-        unit=unit,
-        exclude=exclude,
-        closed=closed,
-        within=within,
-        abandon_after=abandon_after,
-        recover_within=recover_within,
-        timezone=timezone,
-    )
-    return counts
-
-
-@attrs.frozen
-class Delivery:
-    """What a reading met on the way: facts of delivery, which a second delivery may change.
-
-    Attributes:
-        redelivered: Events that came more than once.
-        seconds: How long reading and counting took.
-        problems: What could not be read, for a log or a table.
-        engine: What counted.
-
-    Example:
-        >>> from lastclick import measure
-        >>> measure([*events, *events]).reading.redelivered
-        6
-
-    .. versionadded:: 0.1.0
-    """
-
-    redelivered: int
-    seconds: float
-    problems: Any
-    engine: str = "python"
-
-
-def counted(
-    events: Events,
-    funnel: Chosen,
-    *,
-    as_of: datetime | None,
-    by: str | Sequence[str],
-    unit: Unit,
-    exclude: Mapping[str, Sequence[str | int | bool | None]],
-    closed: bool,
-    within: timedelta | None,
-    abandon_after: timedelta | None,
-    recover_within: timedelta | None,
-    timezone: str,
-) -> tuple[Counts, Delivery]:
-    """The counts, and what was met on the way."""
-    attributes = _attributes(by)
-    if unit not in ("attempt", "customer"):
-        raise ConfigError(f"unit is 'attempt' or 'customer', not {unit!r:.100}")
-    if within is not None and not (closed and _is_window(within)):
-        msg = f"within={within!r:.100}: pass a timedelta above zero, and only with closed=True"
-        raise ConfigError(msg)
-    chosen = as_instant(as_of)
-    day_of = _day_of(timezone)
-    excluded = excluded_values(exclude)
-    gathered = gather(events, funnel, Rows(None, attributes, dict(excluded)))
-    law = law_of(gathered.declaration, abandon_after, recover_within)
-    basis = Basis(
-        funnel=gathered.funnel,
-        steps=gathered.declaration.steps,
-        abandon_after=law.abandon_after,
-        recover_within=law.recover_within,
-        as_of=gathered.latest if chosen is None else chosen,
-        unit=unit,
-        by=attributes,
-        exclude=excluded,
-        closed=closed,
-        within=None if within is None else within // timedelta(microseconds=1),
-        timezone=timezone,
-        chosen=chosen is not None,
-    )
-    tally = _Tally(basis, law, gathered, day_of)
-    try:
-        tally.run()
-    finally:
-        tally.close()
-    delivery = Delivery(tally.redelivered, gathered.seconds + tally.seconds, gathered.problems)
-    return Counts(basis, tally.cells()), delivery
-
-
-def _attributes(by: object) -> tuple[str, ...]:
-    names = (by,) if isinstance(by, str) else tuple(by) if isinstance(by, Sequence) else None
-    if names is None or not all(isinstance(name, str) and name for name in names):
-        raise ConfigError(f"by is an attribute's name or several, not {by!r:.100}")
-    return names
-
-
-def _is_window(within: object) -> bool:
-    return isinstance(within, timedelta) and within > timedelta(0)
-
-
-def _day_of(timezone: str) -> Callable[[int], str]:
+def day_of_zone(timezone: str) -> Callable[[int], str]:
     """The day of an instant in a zone, as text; remembered by quarter of an hour.
 
     No zone has changed its clocks off a quarter of an hour since 1972.
@@ -201,7 +66,7 @@ def _day_of(timezone: str) -> Callable[[int], str]:
     return day_of
 
 
-class _Tally:
+class Tally:
     """One counting: what has been counted so far."""
 
     def __init__(

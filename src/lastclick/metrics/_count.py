@@ -1,0 +1,147 @@
+"""Asking for counts: the settings, checked, and what was met on the way."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+import attrs
+
+from lastclick._gather import (
+    EXCLUDE,
+    Chosen,
+    Events,
+    as_instant,
+    excluded_values,
+    gather,
+    law_of,
+)
+from lastclick._rows import Rows
+from lastclick.errors import ConfigError
+from lastclick.metrics._counts import Basis, Counts, Unit
+from lastclick.metrics._tally import Tally, day_of_zone
+
+
+def count(
+    events: Events,
+    funnel: Chosen = None,
+    *,
+    as_of: datetime | None = None,
+    by: str | Sequence[str] = (),
+    unit: Unit = "attempt",
+    exclude: Mapping[str, Sequence[str | int | bool | None]] = EXCLUDE,
+    closed: bool = False,
+    within: timedelta | None = None,
+    abandon_after: timedelta | None = None,
+    recover_within: timedelta | None = None,
+    timezone: str = "UTC",
+) -> Counts:
+    """Count the journeys in some events. The arguments are those of `measure`.
+
+    Raises:
+        ConfigError: A setting cannot be used, or the funnel is not to be told.
+
+    Example:
+        >>> from lastclick.metrics import count
+        >>> count(events).total()["outcome", "lost"]
+        1
+
+    .. versionadded:: 0.1.0
+    """
+    counts, _ = counted(
+        events,
+        funnel,
+        as_of=as_of,
+        by=by,
+        unit=unit,
+        exclude=exclude,
+        closed=closed,
+        within=within,
+        abandon_after=abandon_after,
+        recover_within=recover_within,
+        timezone=timezone,
+    )
+    return counts
+
+
+@attrs.frozen
+class Delivery:
+    """What a reading met on the way: facts of delivery, which a second delivery may change.
+
+    Attributes:
+        redelivered: Events that came more than once.
+        seconds: How long reading and counting took.
+        problems: What could not be read, for a log or a table.
+        engine: What counted.
+
+    Example:
+        >>> from lastclick import measure
+        >>> measure([*events, *events]).reading.redelivered
+        6
+
+    .. versionadded:: 0.1.0
+    """
+
+    redelivered: int
+    seconds: float
+    problems: Any
+    engine: str = "python"
+
+
+def counted(
+    events: Events,
+    funnel: Chosen,
+    *,
+    as_of: datetime | None,
+    by: str | Sequence[str],
+    unit: Unit,
+    exclude: Mapping[str, Sequence[str | int | bool | None]],
+    closed: bool,
+    within: timedelta | None,
+    abandon_after: timedelta | None,
+    recover_within: timedelta | None,
+    timezone: str,
+) -> tuple[Counts, Delivery]:
+    """The counts, and what was met on the way."""
+    attributes = _attributes(by)
+    if unit not in ("attempt", "customer"):
+        raise ConfigError(f"unit is 'attempt' or 'customer', not {unit!r:.100}")
+    if within is not None and not (closed and _is_window(within)):
+        msg = f"within={within!r:.100}: pass a timedelta above zero, and only with closed=True"
+        raise ConfigError(msg)
+    chosen = as_instant(as_of)
+    day_of = day_of_zone(timezone)
+    excluded = excluded_values(exclude)
+    gathered = gather(events, funnel, Rows(None, attributes, dict(excluded)))
+    law = law_of(gathered.declaration, abandon_after, recover_within)
+    basis = Basis(
+        funnel=gathered.funnel,
+        steps=gathered.declaration.steps,
+        abandon_after=law.abandon_after,
+        recover_within=law.recover_within,
+        as_of=gathered.latest if chosen is None else chosen,
+        unit=unit,
+        by=attributes,
+        exclude=excluded,
+        closed=closed,
+        within=None if within is None else within // timedelta(microseconds=1),
+        timezone=timezone,
+        chosen=chosen is not None,
+    )
+    tally = Tally(basis, law, gathered, day_of)
+    try:
+        tally.run()
+    finally:
+        tally.close()
+    delivery = Delivery(tally.redelivered, gathered.seconds + tally.seconds, gathered.problems)
+    return Counts(basis, tally.cells()), delivery
+
+
+def _attributes(by: object) -> tuple[str, ...]:
+    names = (by,) if isinstance(by, str) else tuple(by) if isinstance(by, Sequence) else None
+    if names is None or not all(isinstance(name, str) and name for name in names):
+        raise ConfigError(f"by is an attribute's name or several, not {by!r:.100}")
+    return names
+
+
+def _is_window(within: object) -> bool:
+    return isinstance(within, timedelta) and within > timedelta(0)
