@@ -12,7 +12,7 @@ from typing import IO, Any
 
 #: Small enough that one part of ten million events fits into memory beside the rest.
 PARTS = 64
-_PACK_AT = 512
+_PACK_AT = 128
 _MEMORY_BYTES = 24 * 1024 * 1024
 
 

@@ -16,7 +16,7 @@ SUFFIXES = (".jsonl", ".ndjson", ".jsonl.gz", ".ndjson.gz")
 _GZIP = b"\x1f\x8b"
 _BOM = b"\xef\xbb\xbf"
 _BLOCK_BYTES = 1024 * 1024
-_BATCH_LINES = 500
+_BATCH_LINES = 100
 #: A line is at most 32 KiB; what goes on for longer is no log.
 _LONGEST_LINE = 1024 * 1024
 _PLACES = 10
@@ -188,7 +188,7 @@ class _Meter:
         )
 
     def batches(self) -> Iterator[tuple[Path, int, list[bytes]]]:
-        """Whole lines of one file, some 500 at a time, with the number of the first."""
+        """Whole lines of one file, some 100 at a time, with the number of the first."""
         files = [path for path in self._log.files() if self._wanted(path)]
         sizes = [path.stat().st_size for path in files]
         total, done = sum(sizes), 0
