@@ -402,3 +402,13 @@ def test_microseconds_and_instants_are_inverse() -> None:
     for moment in (at(0), at(-60 * 24 * 365 * 100).replace(microsecond=1)):
         assert instant(micros(moment)) == moment
     assert micros(at(0)) == NOON
+
+
+def test_lines_that_make_up_for_each_other_are_not_mixed_up() -> None:
+    """Two records on one line and one record over two lines are four unreadable lines."""
+    foreign = [b'{"a": 1},{"b": 2}', b'{"x": [{}', b'{}]}', b"0"]
+
+    rows, others = Rows().of_lines([*foreign, entered("c-1", "cart", 0).line, *foreign])
+
+    assert [row[3] for row in rows] == ["c-1"]
+    assert [place for place, _ in others] == [0, 1, 2, 3, 5, 6, 7, 8]

@@ -8,8 +8,8 @@ lines and mean the same by them.
 import json
 import re
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta, tzinfo
-from itertools import repeat
 from typing import Any, TypeAlias, TypeVar, get_args
 
 from pydantic_core import from_json, to_json
@@ -56,7 +56,6 @@ _ARMS = ("treated", "holdout")
 _AMOUNT = re.compile(r"[0-9]{1,12}(\.[0-9]{1,4})?")
 _CURRENCY = re.compile(r"[A-Z]{3}")
 _NONE: dict[str, object] = {}
-_OPEN, _CLOSE = b"{}"
 #: How many amounts, attribute names and groups are remembered, at most.
 _REMEMBERED = 100_000
 
@@ -147,17 +146,17 @@ class Rows:
         Args:
             lines: Lines that are not blank, without their newlines.
         """
-        try:
-            # Values differ from line to line: only the names of fields are worth remembering.
-            records = from_json(b"[" + b",".join(lines) + b"]", cache_strings="keys")
-        except ValueError:
-            records = []
-        whole = len(records) == len(lines) and all(
-            line[0] == _OPEN and line[-1] == _CLOSE for line in lines
-        )
+        records: list[Any] = [None] * len(lines)
+        with suppress(ValueError):
+            # The zeros keep the lines apart: two records on one line, or one over two, shift them.
+            # Values differ from line to line, so only the names of fields are remembered.
+            parsed = from_json(b"[" + b",0,".join(lines) + b"]", cache_strings="keys")
+            zeros = len(lines) - 1
+            if len(parsed) == len(lines) + zeros and parsed[1::2].count(0) == zeros:
+                records = parsed[::2]
         rows: list[Row] = []
         others: list[tuple[int, Other]] = []
-        for place, record in enumerate(records if whole else repeat(None, len(lines))):
+        for place, record in enumerate(records):
             row = None if record is None else self._usual(record)
             if row is None:
                 read = self._unusual(lines[place])
