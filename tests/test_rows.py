@@ -406,7 +406,7 @@ def test_microseconds_and_instants_are_inverse() -> None:
 
 def test_lines_that_make_up_for_each_other_are_not_mixed_up() -> None:
     """Two records on one line and one record over two lines are four unreadable lines."""
-    foreign = [b'{"a": 1},{"b": 2}', b'{"x": [{}', b'{}]}', b"0"]
+    foreign = [b'{"a": 1},{"b": 2}', b'{"x": [{}', b"{}]}", b"0"]
 
     rows, others = Rows().of_lines([*foreign, entered("c-1", "cart", 0).line, *foreign])
 
