@@ -24,7 +24,9 @@ demo: $(VENV)/.demo ## a small shop, 400 shoppers, and the report about them
 	$(call say,demo)
 	$(VENV)/bin/python -m examples.flask_shop
 
-test: $(VENV)/.dev $(CORE)/.core check docs tests-core tests ## everything that must hold: checks, docs, tests with no extras and with all
+test: $(VENV)/.dev $(CORE)/.core check docs ## everything that must hold: checks, docs, tests with no extras and with all
+	$(call say,tests; those with no extras run beside those with all; some minutes)
+	$(MAKE) --no-print-directory --jobs=2 --output-sync=target tests-core tests
 
 test-long: $(VENV)/.dev ## the long proofs: kill, fork, full disk, many processes
 	$(call say,long proofs)
@@ -59,7 +61,7 @@ tests: $(VENV)/.dev ## the tests, with all extras, and their coverage of src
 
 tests-core: $(CORE)/.core ## the tests, with no extras
 	$(call say,tests with no extras)
-	$(CORE)/bin/python -m pytest -q -m "not long" tests
+	$(CORE)/bin/python -m pytest -q -p no:cacheprovider -m "not long" tests
 
 docs: $(VENV)/.dev ## the documentation, warnings as errors
 	$(call say,docs)
