@@ -149,10 +149,15 @@ class Fold:
         """Units and currency of the last cart value at or before an instant."""
         if instant is None:
             return None
-        known = [value for value in self.values if value[0] <= instant]
-        if not known:
+        values = self.values
+        if not values or values[-1][0] > instant:
+            values = [value for value in values if value[0] <= instant]
+        if not values:
             return None
-        *_, units, currency = max(known)
+        last = values[-1]
+        if len(values) > 1 and values[-2][0] == last[0]:
+            last = max(values)
+        *_, units, currency = last
         return units, currency
 
     def waits(self) -> Iterator[tuple[int, int]]:
