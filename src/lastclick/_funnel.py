@@ -389,7 +389,8 @@ class Funnel(Generic[S]):
             event = self._event(kind, who, own, flaws, at, event_id, attributes)
             kept = self._hooked(event, errors) if self._hooks else event
             if kept is not None:
-                self._keep(kept, errors)
+                next(self._accepted)  # one step of C: no thread's event is missed
+                self._emit(kept, errors)
                 for flaw in flaws:
                     self._tell(flaw, "flawed", errors)
         except EventError as error:
@@ -413,7 +414,7 @@ class Funnel(Generic[S]):
                 if money is None:
                     return False
                 own = {"step": name, "value": value}
-                json = b'%b,"value":%b}' % (json[:-1], money)
+                json = b"".join((json[:-1], b',"value":', money, b"}"))
             else:
                 own = {"step": name}
             if self._closed or who.flaws or who.fault is not None:
@@ -424,9 +425,11 @@ class Funnel(Generic[S]):
         except Exception:  # noqa: BLE001 - the long way finds out what is wrong, and tells
             return False
         errors: list[LastclickError] = []
-        self._keep(event, errors)
-        for told in errors:
-            self._on_error(told)
+        next(self._accepted)
+        self._emit(event, errors)
+        if errors:
+            for told in errors:
+                self._on_error(told)
         return True
 
     def _event(
@@ -502,10 +505,6 @@ class Funnel(Generic[S]):
             f"was dropped: {what}; a hook returns an event, or None to drop it"
         )
         self._tell(EventError(msg, reason), "dropped", errors)
-
-    def _keep(self, event: ShopperEvent, errors: list[LastclickError]) -> None:
-        next(self._accepted)  # one step of C: no thread's event is missed
-        self._emit(event, errors)
 
     def _emit(self, event: Event, errors: list[LastclickError]) -> None:
         if not self._declared:
