@@ -4,6 +4,7 @@
 PYTHON ?= python3
 VENV := .venv
 CORE := .venv-core
+PEERS := .venv-peers
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .ONESHELL:
@@ -13,6 +14,7 @@ SHELL := /bin/bash
 PIP := bin/python -m pip install -qq --disable-pip-version-check \
 	--constraint constraints.txt --build-constraint constraints.txt
 PINS := pyproject.toml constraints.txt
+EXTRAS := cli,http,collect
 say = @echo "== $(1)"
 
 help: ## this list
@@ -28,7 +30,7 @@ test: $(VENV)/.dev $(CORE)/.core check docs ## everything that must hold: checks
 	$(call say,tests; those with no extras run beside those with all; some minutes)
 	$(MAKE) --no-print-directory --jobs=2 --output-sync=target tests-core tests
 
-test-long: $(VENV)/.dev ## the long proofs: kill, fork, full disk, many processes
+test-long: $(VENV)/.servers ## the long proofs: kill, fork, full disk, many processes
 	$(call say,long proofs)
 	$(VENV)/bin/python -m pytest -q -m long
 
@@ -68,7 +70,7 @@ docs: $(VENV)/.dev ## the documentation, warnings as errors
 	$(VENV)/bin/sphinx-build -q -W --keep-going -b html docs docs/_build/html
 	echo "docs/_build/html/index.html"
 
-bench: $(VENV)/.dev $(VENV)/.bench ## what a call, a report and an import cost, beside others
+bench: $(VENV)/.dev $(VENV)/.bench $(PEERS)/.peers ## what a call, a report and an import cost, beside others
 	$(call say,benchmarks)
 	$(VENV)/bin/python -m benchmarks
 
@@ -76,7 +78,7 @@ matrix: ## the tests on every supported Python that is on this machine
 	@.ci/matrix "$(PIP)"
 
 clean: ## remove what the other targets made
-	rm -rf .venv .venv-core .venv-3.* docs/_build .coverage .coverage.* .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	rm -rf .venv .venv-core .venv-peers .venv-3.* docs/_build .coverage .coverage.* .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
 
 # ---- virtual environments: a stamp file says what is installed
 
@@ -96,12 +98,22 @@ $(VENV)/.demo: $(VENV)/.made
 
 $(VENV)/.dev: $(VENV)/.made
 	@echo "== installing what the tests, checks and docs need"
-	$(VENV)/$(PIP) --editable ".[cli]" --group dev
+	$(VENV)/$(PIP) --editable ".[$(EXTRAS)]" --group dev
 	touch $@ $(VENV)/.demo
 
 $(VENV)/.bench: $(VENV)/.made
 	@echo "== installing what the benchmarks compare with"
 	$(VENV)/$(PIP) --group bench
+	touch $@
+
+$(PEERS)/.peers: $(PEERS)/.made benchmarks/peers.txt
+	@echo "== installing the event SDKs that the benchmarks compare with"
+	$(PEERS)/bin/python -m pip install -qq --disable-pip-version-check --editable ".[http]" --requirement benchmarks/peers.txt
+	touch $@
+
+$(VENV)/.servers: $(VENV)/.dev
+	@echo "== installing what the long proofs run"
+	$(VENV)/$(PIP) --group servers
 	touch $@
 
 $(CORE)/.core: $(CORE)/.made
