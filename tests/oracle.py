@@ -24,9 +24,12 @@ SHOPPER_TYPES = (
     "order_completed",
     "order_refunded",
     "holdout_assigned",
+    "order_cancelled",
     "reminder_sent",
     "reminder_clicked",
+    "survey_answered",
 )
+MONEY_BACK = ("order_refunded", "order_cancelled")
 ACTIVITY_TYPES = (*STEP_TYPES, "reminder_clicked", "order_completed")
 OUTCOMES = (
     "in_flight",
@@ -117,7 +120,7 @@ def figures(
         if len(names) > 1:
             raise SeveralFunnelsError(names)
         funnel = names[0]
-    lines = [line for line in lines if line["funnel"] == funnel]
+    lines = [known(line) for line in lines if line["funnel"] == funnel]
 
     # "The declaration with the latest construction wins (ties by id)."
     declarations = {
@@ -133,9 +136,9 @@ def figures(
     shopper = [
         {**line, "t": micros(line["occurred_at"])}
         for line in lines
-        if line["type"] in SHOPPER_TYPES
+        if line["type"] in SHOPPER_TYPES and "unknown" not in line
     ]
-    homeless = [e for e in shopper if "checkout_id" not in e and e["type"] != "order_refunded"]
+    homeless = [e for e in shopper if "checkout_id" not in e and e["type"] not in MONEY_BACK]
     shopper = [e for e in shopper if e not in homeless]
     now = micros(as_of) if as_of else max((e["t"] for e in shopper), default=None)
     quality: dict[str, Any] = {
@@ -146,7 +149,8 @@ def figures(
             {
                 (line["type"], line["event_id"])
                 for line in lines
-                if line["type"] not in (*SHOPPER_TYPES, "funnel_declared", "events_lost")
+                if "unknown" in line
+                or line["type"] not in (*SHOPPER_TYPES, "funnel_declared", "events_lost")
             }
         ),
         "events_lost": lost_events(lines),
@@ -157,13 +161,19 @@ def figures(
     shopper, left = leave_out(shopper, BOTS if exclude is None else exclude)
     quality.update(left)
     refunds = [e for e in shopper if e["type"] == "order_refunded"]
-    events = [e for e in shopper if e["type"] != "order_refunded"]
+    cancelled = {e["order_id"] for e in shopper if e["type"] == "order_cancelled"}
+    events = [e for e in shopper if e["type"] not in MONEY_BACK]
 
     attempts: dict[str, list[Line]] = defaultdict(list)
     for e in events:
         attempts[e["checkout_id"]].append(e)
     orders = own_orders(events)
     net_refunds(orders, refunds, quality)
+    quality["cancellations_without_order"] = len(cancelled - set(orders))
+    for order_id, order in orders.items():
+        order["is_cancelled"] = order_id in cancelled
+        left = 0 if order["total"] is None else units(order["total"]) - order["refunded"]
+        order["cancelled"] = max(0, left) if order_id in cancelled else 0
 
     singles = [
         fold([checkout], attempts[checkout], steps, gap_limit, back_limit, now)
@@ -221,6 +231,16 @@ def figures(
     return told
 
 
+def known(line: Line) -> Line:
+    """The line; of a reserved type in a form that is not this version's, as an unknown type."""
+    answers = ("score", "reason", "text")
+    if (line["type"] == "survey_answered" and not any(part in line for part in answers)) or (
+        line["type"] == "order_cancelled" and "order_id" not in line
+    ):
+        return {**line, "unknown": True}
+    return line
+
+
 def seconds_of(duration: str, override: int | None) -> int:
     """Whole seconds of an ISO 8601 duration of days, hours, minutes and seconds."""
     if override is not None:
@@ -270,14 +290,14 @@ def leave_out(shopper: list[Line], exclude: dict[str, Any]) -> tuple[list[Line],
         return any(n in given and json.dumps(given[n]) in vs for n, vs in unwanted.items())
 
     gone = {e["checkout_id"] for e in shopper if e["type"] in STEP_TYPES and is_such(e)}
-    whole = [e for e in shopper if e["type"] != "order_refunded" and e["checkout_id"] in gone]
+    whole = [e for e in shopper if e["type"] not in MONEY_BACK and e["checkout_id"] in gone]
     alone = [e for e in shopper if e not in whole and is_such(e)]
     stays = [e for e in shopper if e not in whole and e not in alone]
     # Orders that only they show leave with them, and their refunds, too.
     kept = {e["order_id"] for e in stays if e["type"] == "order_completed"}
     left = own_orders([e for e in whole + alone if e["type"] == "order_completed"])
     left = {order_id: order for order_id, order in left.items() if order_id not in kept}
-    refunds = [e for e in shopper if e["type"] == "order_refunded" and e["order_id"] in left]
+    refunds = [e for e in shopper if e["type"] in MONEY_BACK and e["order_id"] in left]
     stays = [e for e in stays if e not in refunds]
     alone = [e for e in alone if e not in refunds]
     return stays, {
@@ -641,6 +661,11 @@ def report(
         [j for j in part if j["outcome"] == "recoverable"], part, whole
     )
     told["revenue"] = revenue(part)
+    told["cancelled_orders"] = sum(o["is_cancelled"] for j in part for o in j["owned"])
+    told["survey"] = {
+        "after_order": answers(part, after_order=True),
+        "on_exit": answers(part, after_order=False),
+    }
     told["recovered_revenue"] = {
         kind: sums(
             o["total"] for j in part if j["outcome"] == kind for o in j["owned"] if o["total"]
@@ -733,18 +758,50 @@ def revenue(part: list[dict[str, Any]]) -> dict[str, dict[str, str]]:
     """Gross, refunded and net of all owned orders, by currency."""
     gross: Counter[str] = Counter()
     refunded: Counter[str] = Counter()
+    cancelled: Counter[str] = Counter()
     for journey in part:
         for order in journey["owned"]:
             if order["total"] is not None:
                 gross[order["total"]["currency"]] += units(order["total"])
                 refunded[order["total"]["currency"]] += order["refunded"]
+                cancelled[order["total"]["currency"]] += order["cancelled"]
     return {
         currency: {
             "gross": amount(gross[currency]),
             "refunded": amount(refunded[currency]),
-            "net": amount(gross[currency] - refunded[currency]),
+            "cancelled": amount(cancelled[currency]),
+            "net": amount(gross[currency] - refunded[currency] - cancelled[currency]),
         }
         for currency in sorted(gross)
+    }
+
+
+def answers(part: list[dict[str, Any]], *, after_order: bool) -> dict[str, Any]:
+    """The latest score and reason of each attempt, of answers from the order on or before it."""
+    scores: Counter[str] = Counter()
+    reasons: Counter[str] = Counter()
+    answered = 0
+    for journey in part:
+        order = journey["order"]
+        mine = sorted(
+            (
+                e
+                for e in journey["events"]
+                if e["type"] == "survey_answered"
+                and (order is not None and e["t"] >= order) == after_order
+            ),
+            key=lambda e: (e["t"], e["event_id"]),
+        )
+        answered += bool(mine)
+        for name, counter in (("score", scores), ("reason", reasons)):
+            given = [(e["t"], e["event_id"], e[name]) for e in mine if name in e]
+            if given:
+                counter[str(max(given)[2])] += 1
+    return {
+        "answered": answered,
+        "satisfied": rate(scores["4"] + scores["5"], sum(scores.values())),
+        "scores": dict(scores),
+        "reasons": dict(reasons),
     }
 
 

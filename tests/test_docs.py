@@ -39,7 +39,7 @@ PLACES = {
     "_drop": 2,
 }
 #: Wrong settings raise ConfigError, whose code is "config".
-SETTINGS = {"name"}
+SETTINGS = {"name", "salt"}
 
 
 def reference(page: str) -> str:

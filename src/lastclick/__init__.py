@@ -9,6 +9,7 @@ import typing
 
 from lastclick._checkout import Checkout
 from lastclick._funnel import Funnel
+from lastclick._holdout import Holdout
 from lastclick._money import Money
 from lastclick.events import Step
 
@@ -21,6 +22,7 @@ if typing.TYPE_CHECKING:
 __all__ = [
     "Checkout",
     "Funnel",
+    "Holdout",
     "Journey",
     "Money",
     "Outcome",

@@ -13,7 +13,7 @@ from operator import itemgetter
 
 import attrs
 
-from lastclick._rows import ASSIGNED, CLICKED, FAILED, ORDERED, SENT, Row
+from lastclick._rows import ASSIGNED, CLICKED, FAILED, ORDERED, SENT, SURVEYED, Row
 
 _TIME, _EXCLUDED = itemgetter(0), itemgetter(9)
 
@@ -88,6 +88,7 @@ class Fold:
         values: (time, position, kind, event id, units, currency) of every cart value there.
         orders: The rows of its orders.
         failures: (position, reason, checkout id, event id) of every failure at a known step.
+        answers: The rows of what the shopper answered.
         unknown: (step, event id) of every event at a step that the definition does not have.
         two_currencies: Whether its cart values and orders are in several currencies.
         customer_id: The customer on the earliest event that names one.
@@ -98,6 +99,7 @@ class Fold:
 
     __slots__ = (
         "abandoned",
+        "answers",
         "arm",
         "customer_id",
         "failures",
@@ -133,6 +135,7 @@ class Fold:
     values: list[tuple[int, int, int, str, int, str]]
     orders: list[Row]
     failures: set[tuple[int, str, str, str]]
+    answers: list[Row]
     unknown: set[tuple[str, str]]
     two_currencies: bool
     customer_id: str | None
@@ -206,6 +209,7 @@ def fold(rows: list[Row], law: Law, as_of: int) -> Fold:
     it.values = values = []
     it.orders = orders = []
     it.failures = failures = set()
+    it.answers = answers = []
     it.unknown = unknown = set()
     one_currency: str | None = None
     two_currencies = False
@@ -258,6 +262,8 @@ def fold(rows: list[Row], law: Law, as_of: int) -> Fold:
                 sent.append(t)
             elif kind == ASSIGNED:
                 assigned.append((t, what))
+            elif kind == SURVEYED:
+                answers.append(row)
             continue
         # What comes here is activity. It counts from the start on, and for gaps up to the order.
         if start is None:

@@ -12,6 +12,7 @@ from uuid import UUID
 from lastclick import (
     Checkout,
     Funnel,
+    Holdout,
     Journey,
     Money,
     Outcome,
@@ -22,7 +23,7 @@ from lastclick import (
     read_log,
 )
 from lastclick.errors import LastclickError, log_errors, raise_errors
-from lastclick.events import Event, ShopperEvent, StepEntered, parse_line
+from lastclick.events import Event, ShopperEvent, StepEntered, SurveyReason, parse_line
 from lastclick.privacy import pseudonymize, redact
 from lastclick.sinks import FileSink, MemorySink, Sink
 
@@ -140,6 +141,9 @@ with Funnel(
     checkout.assign("treated", campaign="autumn")
     checkout.remind("email", campaign="autumn")
     checkout.click("email")
+    checkout.assign(Holdout(share=0.1, salt="spring").arm("u-7"), campaign="autumn")
+    checkout.survey(score=5, reason=SurveyReason.ERRORS, text="Well.")
+    funnel.cancel("o-1")
     funnel.refund("o-1", price, refund_id="r-1")
     assert_type(funnel.flush(1.0), bool)
     assert_type(funnel.close(timeout=2.0), bool)

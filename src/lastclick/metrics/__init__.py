@@ -15,9 +15,11 @@ from lastclick.metrics._report import (
     report_from,
 )
 from lastclick.metrics._revenue import Loss, Recovered, Revenue
+from lastclick.metrics._survey import Answers, Survey
 from lastclick.metrics._timing import Seconds
 
 __all__ = [
+    "Answers",
     "Basis",
     "Counts",
     "Definition",
@@ -34,6 +36,7 @@ __all__ = [
     "Seconds",
     "StepFigures",
     "Steps",
+    "Survey",
     "count",
     "measure",
     "partition",

@@ -30,6 +30,7 @@ from lastclick.metrics._revenue import (
     revenue,
 )
 from lastclick.metrics._summary import page
+from lastclick.metrics._survey import Survey, survey
 from lastclick.metrics._timing import Seconds, seconds
 
 _RECOVERED = (
@@ -240,10 +241,12 @@ class Report:
             than ``recover_within`` before ``as_of``.
         not_matured: Attempts whose first abandonment is not yet that old.
         steps: The steps, in order and by name.
-        revenue: By currency: gross, refunded, net.
+        revenue: By currency: gross, refunded, cancelled, net.
+        cancelled_orders: Orders that were called off; they stay orders, their money does not.
         lost_revenue: By currency, of lost attempts: cart values at most, and expected.
         recoverable_revenue: The same of attempts that can still be won back.
         recovered_revenue: By currency, order totals won back, by kind.
+        survey: What shoppers answered, after the order and on the way out.
         groups: By value of the attributes: the same report of that group.
         quality: What is odd in the log, and what was left out.
         reading: What was met on the way: files, torn lines, redeliveries, seconds. No part of
@@ -281,9 +284,11 @@ class Report:
     not_matured: int
     steps: Steps
     revenue: Mapping[str, Revenue]
+    cancelled_orders: int
     lost_revenue: Mapping[str, Loss]
     recoverable_revenue: Mapping[str, Loss]
     recovered_revenue: Mapping[str, Recovered]
+    survey: Survey
     groups: Groups
     quality: Quality
     reading: Delivery | None
@@ -538,9 +543,11 @@ def _report(
         not_matured=abandoned - sum(matured.values()),
         steps=Steps(_steps(basis, total, ordered, chance)),
         revenue=revenue(total),
+        cancelled_orders=sum(n for key, n in total.items() if key[0] == "cancelled_orders"),
         lost_revenue=losses(total, chance, outcome=Outcome.LOST),
         recoverable_revenue=losses(total, chance, outcome=Outcome.RECOVERABLE),
         recovered_revenue=recovered(total),
+        survey=survey(total),
         groups=Groups(groups, len(basis.by)),
         quality=facts,
         reading=None,

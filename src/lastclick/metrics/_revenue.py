@@ -24,7 +24,8 @@ class Revenue:
     Attributes:
         gross: Totals of the orders.
         refunded: What went back of them.
-        net: The one less the other.
+        net: Gross less what was refunded and cancelled.
+        cancelled: What refunds left of orders that were called off.
 
     Example:
         >>> from lastclick import measure
@@ -37,6 +38,10 @@ class Revenue:
     gross: Money
     refunded: Money
     net: Money
+    cancelled: Money = attrs.field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        object.__setattr__(self, "cancelled", self.gross - self.refunded - self.net)
 
 
 @attrs.frozen
@@ -85,17 +90,16 @@ class Recovered:
 
 
 def revenue(counts: Mapping[Key, int]) -> dict[str, Revenue]:
-    """Revenue by currency: orders of the journeys that were counted, refunds netted."""
+    """Revenue by currency: orders of the journeys that were counted, less what went back."""
     gross = _by_currency(counts, "gross")
     refunded = _by_currency(counts, "refunded")
-    return {
-        currency: Revenue(
-            gross=Money.from_units(units, currency),
-            refunded=Money.from_units(refunded.get(currency, 0), currency),
-            net=Money.from_units(units - refunded.get(currency, 0), currency),
-        )
-        for currency, units in sorted(gross.items())
-    }
+    cancelled = _by_currency(counts, "cancelled")
+    found = {}
+    for currency, units in sorted(gross.items()):
+        back, off = refunded.get(currency, 0), cancelled.get(currency, 0)
+        parts = (units, back, units - back - off)
+        found[currency] = Revenue(*(Money.from_units(part, currency) for part in parts))
+    return found
 
 
 def recovered(counts: Mapping[Key, int]) -> dict[str, Recovered]:

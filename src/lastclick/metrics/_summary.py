@@ -127,8 +127,9 @@ def _revenue(report: "Report") -> str:
     parts = []
     for one in report.revenue.values():
         part = f"{one.net} net"
-        if one.refunded.amount:
-            part += f"  (gross {_bare(one.gross)}, refunded {_bare(one.refunded)})"
+        if one.refunded.amount or one.cancelled.amount:
+            part += f"  (gross {_bare(one.gross)}, refunded {_bare(one.refunded)}"
+            part += f", cancelled {_bare(one.cancelled)})" if one.cancelled.amount else ")"
         parts.append(part)
     return "     ".join(parts) or NONE
 

@@ -26,12 +26,7 @@ from lastclick._fold import (
     journeys_of,
     remaining,
 )
-from lastclick._gather import (
-    LEFT_OUT,
-    REFUND,
-    SHOWN,
-    Gathered,
-)
+from lastclick._gather import CANCEL, LEFT_OUT, REFUND, SHOWN, Gathered
 from lastclick._rows import FAILED, ORDERED, UNKNOWN, Row, instant, local, micros
 from lastclick.errors import ConfigError
 from lastclick.events import ORDER
@@ -173,6 +168,8 @@ class Tally:
             and self._as_of - abandoned > self._law.recover_within
         )
         self._shapes[cell, outcome, matured, seen] += 1
+        if it.answers:
+            self._answers(it, self._cells[cell])
         if self._basis.closed:
             for name in self._chain(it):
                 self._cells[cell]["chain", name] += 1
@@ -213,6 +210,19 @@ class Tally:
             counted["failed", self._names[position], reason] += 1
         for position in {failure[0] for failure in it.failures}:
             counted["failed_any", self._names[position]] += 1
+
+    def _answers(self, it: Fold, counted: dict[Key, int]) -> None:
+        """The latest score and the latest reason before the order, and from it on."""
+        latest: dict[tuple[str, str], tuple[int, str, str | int]] = {}
+        for t, _, event_id, _, _, reason, _, score, *_ in it.answers:
+            place = "exit" if it.order_at is None or t < it.order_at else "order"
+            given = (("reason", reason or None), ("score", score), ("answered", ""))
+            for what, value in given:
+                if value is not None:
+                    this = (t, event_id, value)
+                    latest[what, place] = max(this, latest.get((what, place), this))
+        for (what, place), (_, _, value) in latest.items():
+            counted[(what, place, value) if what != "answered" else (what, place)] += 1
 
     def _chain(self, it: Fold) -> Iterator[str]:
         """The steps, and the order, that a closed funnel counts for this journey."""
@@ -322,9 +332,11 @@ class Tally:
                 continue
             shown = [record for record in group if record[1] == SHOWN]
             refunds = [record for record in group if record[1] == REFUND]
+            cancels = [record for record in group if record[1] == CANCEL]
             self.redelivered += len(refunds) - len(set(refunds))
+            self.redelivered += len(cancels) - len(set(cancels))
             if shown:
-                self._order(shown, self._refunds(refunds))
+                self._order(shown, self._refunds(refunds), cancelled=self._cancelled(cancels))
                 continue
             excluded = [record for record in group if record[1] == LEFT_OUT]
             if excluded:
@@ -335,8 +347,16 @@ class Tally:
                 continue
             for _, units, currency in self._refunds(refunds):
                 self._unmatched("refunds_without_order", units, currency)
+            if self._cancelled(cancels):
+                self._log["cancellations_without_order",] += 1
 
-    def _order(self, shown: list[Any], refunds: list[tuple[str, int | None, str | None]]) -> None:
+    def _order(
+        self,
+        shown: list[Any],
+        refunds: list[tuple[str, int | None, str | None]],
+        *,
+        cancelled: bool,
+    ) -> None:
         log = self._log
         owner = _earliest(shown)
         self._credit(owner)
@@ -345,7 +365,7 @@ class Tally:
             log["shared_orders",] += 1
         if len({record[5:7] for record in shown}) > 1:
             log["order_conflicts",] += 1
-        back = 0
+        cell, back = self._cells[group, day], 0
         for _, amount, other in refunds:
             if amount is None:
                 log["refunds_without_amount",] += 1
@@ -354,9 +374,13 @@ class Tally:
             else:
                 back += amount
         if back:
-            self._cells[group, day]["refunded", outcome, currency] += back
+            cell["refunded", outcome, currency] += back
             if back > units:
                 log["refunds_over_order",] += 1
+        if cancelled:
+            cell["cancelled_orders", outcome] += 1
+            if units is not None and units > back:
+                cell["cancelled", outcome, currency] += units - back
 
     def _credit(self, owner: Any) -> None:
         """Count an order, and its money, where its owner is counted."""
@@ -392,6 +416,14 @@ class Tally:
             (key, None if units < 0 else units, currency)
             for key, (_, _, units, currency) in earliest.items()
         ]
+
+    def _cancelled(self, records: list[Any]) -> bool:
+        """Whether the order was cancelled up to as_of: once is as good as often."""
+        known = [record for record in records if record[2] <= self._as_of]
+        dropped = {event_id for _, _, _, event_id, *_, excluded in known if excluded}
+        if dropped:
+            self._log["excluded_events",] += len(dropped)
+        return not all(record[7] for record in known)
 
     def _unmatched(self, fact: str, units: int | None, currency: str | None) -> None:
         if units is None:
