@@ -2,7 +2,10 @@
 
 from lastclick.metrics._count import Delivery, count
 from lastclick.metrics._counts import Basis, Counts
+from lastclick.metrics._estimate import Estimate, HypothesisTest
+from lastclick.metrics._mix import RateAndMix
 from lastclick.metrics._partition import partition
+from lastclick.metrics._planning import Plan
 from lastclick.metrics._quality import Definition, Lost, Quality
 from lastclick.metrics._rates import Rate, rate
 from lastclick.metrics._report import (
@@ -15,19 +18,25 @@ from lastclick.metrics._report import (
     report_from,
 )
 from lastclick.metrics._revenue import Loss, Recovered, Revenue
+from lastclick.metrics._survival import Curve
 from lastclick.metrics._timing import Seconds
 
 __all__ = [
     "Basis",
     "Counts",
+    "Curve",
     "Definition",
     "Delivery",
+    "Estimate",
     "Failures",
     "Groups",
+    "HypothesisTest",
     "Loss",
     "Lost",
+    "Plan",
     "Quality",
     "Rate",
+    "RateAndMix",
     "Recovered",
     "Report",
     "Revenue",

@@ -98,7 +98,9 @@ class HypothesisTest:
 
     Example:
         >>> from lastclick.metrics import HypothesisTest
-        >>> print(HypothesisTest(statistic=22.77, degrees=1, p_value=1.8e-6, method="srm", n=1637070))
+        >>> print(
+        ...     HypothesisTest(statistic=22.77, degrees=1, p_value=1.8e-6, method="srm", n=1637070)
+        ... )
         p = 1.8e-06
         >>> print(HypothesisTest(method="log-rank", n=0, reason="no orders in any group"))
         -

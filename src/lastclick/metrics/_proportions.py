@@ -36,14 +36,14 @@ def agresti_coull(x: int, n: int, confidence: float = CONFIDENCE) -> tuple[float
 def difference(x1: int, n1: int, x2: int, n2: int, confidence: float = CONFIDENCE) -> Estimate:
     """How much larger the first share is than the second, with Newcombe's hybrid score interval.
 
-    Newcombe, R. G. (1998), *Interval estimation for the difference between independent proportions*,
-    Statistics in Medicine 17, 873-890, method 10. The p-value is that of Pearson's chi-square
-    without correction, None where both shares are 0 or both are 1.
+    Newcombe, R. G. (1998), *Interval estimation for the difference between independent
+    proportions*, Statistics in Medicine 17, 873-890, method 10. The p-value is that of Pearson's
+    chi-square without correction, None where both shares are 0 or both are 1.
     """
     method = "newcombe"
     if n1 == 0 or n2 == 0:
-        reason = "nobody in one of the two"
-        return Estimate(confidence=confidence, method=method, n=n1 + n2, reason=reason)
+        why = "nobody in one of the two"
+        return Estimate(confidence=confidence, method=method, n=n1 + n2, reason=why)
     p1, p2 = x1 / n1, x2 / n2
     (low1, high1), (low2, high2) = wilson(x1, n1, confidence), wilson(x2, n2, confidence)
     return Estimate(
