@@ -2,7 +2,10 @@
 
 from lastclick.metrics._count import Delivery, count
 from lastclick.metrics._counts import Basis, Counts
+from lastclick.metrics._estimate import Estimate, HypothesisTest
+from lastclick.metrics._mix import RateAndMix
 from lastclick.metrics._partition import partition
+from lastclick.metrics._planning import Plan
 from lastclick.metrics._quality import Definition, Lost, Quality
 from lastclick.metrics._rates import Rate, rate
 from lastclick.metrics._report import (
@@ -16,20 +19,26 @@ from lastclick.metrics._report import (
 )
 from lastclick.metrics._revenue import Loss, Recovered, Revenue
 from lastclick.metrics._survey import Answers, Survey
+from lastclick.metrics._survival import Curve
 from lastclick.metrics._timing import Seconds
 
 __all__ = [
     "Answers",
     "Basis",
     "Counts",
+    "Curve",
     "Definition",
     "Delivery",
+    "Estimate",
     "Failures",
     "Groups",
+    "HypothesisTest",
     "Loss",
     "Lost",
+    "Plan",
     "Quality",
     "Rate",
+    "RateAndMix",
     "Recovered",
     "Report",
     "Revenue",
