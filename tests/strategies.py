@@ -108,6 +108,9 @@ stories = st.one_of(
             ("step_entered", "order_completed"),
             ("step_entered", "step_entered", "order_completed", "step_entered"),
             ("step_entered", "reminder_sent", "order_completed", "order_refunded"),
+            ("step_entered", "holdout_assigned", "order_completed", "order_refunded"),
+            ("step_entered", "holdout_assigned", "reminder_sent", "order_completed"),
+            ("step_entered", "step_failed", "step_entered", "order_completed"),
             ("step_entered", "reminder_sent", "reminder_clicked", "order_completed"),
             ("step_entered", "reminder_clicked", "step_entered", "order_completed"),
             ("step_entered", "step_failed", "reminder_clicked", "order_completed"),
@@ -157,10 +160,14 @@ def shopper_lines(
             line["order_id"] = draw(st.sampled_from((f"o-{checkout}", f"o-{checkout}", "o1", "o9")))
     elif kind == "holdout_assigned":
         line["arm"] = draw(st.sampled_from(("treated", "holdout")))
+        if draw(st.booleans()):
+            line["share"] = draw(st.sampled_from(("0.1", "0.5")))
     elif kind == "survey_answered":
         line |= draw(answers)
     elif kind != "parcel_sent":
         line["channel"] = "email"
+    if kind in ("holdout_assigned", "reminder_sent") and draw(st.booleans()):
+        line["campaign"] = draw(st.sampled_from(("spring", "autumn")))
     if key and money is not None:
         line[key] = money
     return line

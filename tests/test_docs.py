@@ -11,7 +11,7 @@ import attrs
 import pytest
 
 from lastclick.events import Event, parse_line
-from lastclick.metrics import Quality, Report, StepFigures
+from lastclick.metrics import Contamination, Incremental, Quality, Report, Section, StepFigures
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
@@ -119,7 +119,7 @@ def test_every_number_is_on_the_metrics_page() -> None:
     defined = set(re.findall(r"`(\w+)", reference("metrics")))
     figures = {
         name
-        for kind in (Report, StepFigures, Quality)
+        for kind in (Report, StepFigures, Section, Incremental, Contamination, Quality)
         for name in (*(field.name for field in attrs.fields(kind)), *vars(kind))
         if not name.startswith("_")
     }

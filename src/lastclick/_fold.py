@@ -94,6 +94,9 @@ class Fold:
         customer_id: The customer on the earliest event that names one.
         several_customers: Whether its events name more than one.
         arm: The arm it was first assigned to, None where to none.
+        assigned: The rows of its assignments.
+        sent: The rows of reminders that went out.
+        clicked: When reminders were clicked.
         group: The group of its earliest step event, None where it has no step event.
     """
 
@@ -101,6 +104,8 @@ class Fold:
         "abandoned",
         "answers",
         "arm",
+        "assigned",
+        "clicked",
         "customer_id",
         "failures",
         "first",
@@ -114,6 +119,7 @@ class Fold:
         "outcome",
         "rows",
         "seen",
+        "sent",
         "several_customers",
         "start",
         "two_currencies",
@@ -141,6 +147,9 @@ class Fold:
     customer_id: str | None
     several_customers: bool
     arm: str | None
+    assigned: list[Row]
+    sent: list[Row]
+    clicked: list[int]
     group: str | None
 
     @property
@@ -213,9 +222,9 @@ def fold(rows: list[Row], law: Law, as_of: int) -> Fold:
     it.unknown = unknown = set()
     one_currency: str | None = None
     two_currencies = False
-    sent: list[int] = []
-    clicked: list[int] = []
-    assigned: list[tuple[int, str]] = []
+    it.sent = sent = []
+    it.clicked = clicked = []
+    it.assigned = assigned = []
     start = order_at = first_abandoned = abandoned = previous = None
     customer_id = customer_at = None
     several = False
@@ -259,9 +268,9 @@ def fold(rows: list[Row], law: Law, as_of: int) -> Fold:
             clicked.append(t)
         else:
             if kind == SENT:
-                sent.append(t)
+                sent.append(row)
             elif kind == ASSIGNED:
-                assigned.append((t, what))
+                assigned.append(row)
             elif kind == SURVEYED:
                 answers.append(row)
             continue
@@ -290,13 +299,13 @@ def fold(rows: list[Row], law: Law, as_of: int) -> Fold:
     it.first_abandoned, it.abandoned = first_abandoned, abandoned
     it.customer_id, it.several_customers = customer_id, several
     it.two_currencies = two_currencies
-    it.arm = min(assigned)[1] if assigned else None
+    it.arm = min((row[0], row[5]) for row in assigned)[1] if assigned else None
     it.group = None if head is None else head[4]
-    it.outcome = _outcome(it, law, as_of, sent, clicked)
+    it.outcome = _outcome(it, law, as_of)
     return it
 
 
-def _outcome(it: Fold, law: Law, as_of: int, sent: list[int], clicked: list[int]) -> str | None:
+def _outcome(it: Fold, law: Law, as_of: int) -> str | None:
     within = law.recover_within
     if it.start is None:
         return None
@@ -309,9 +318,9 @@ def _outcome(it: Fold, law: Law, as_of: int, sent: list[int], clicked: list[int]
     order, first = it.order_at, it.first_abandoned
     if order - it.abandoned > within:
         return _PURCHASED_LATE
-    if any(first < t <= order and order - t <= within for t in clicked):
+    if any(first < t <= order and order - t <= within for t in it.clicked):
         return _BY_LINK
-    if any(first < t <= order and order - t <= within for t in sent):
+    if any(first < row[0] <= order and order - row[0] <= within for row in it.sent):
         return _AFTER_REMINDER
     return _UNAIDED
 

@@ -24,6 +24,10 @@ Cell: TypeAlias = tuple[str, str]
 #: The cell of what belongs to the log and not to a journey.
 LOG: Cell = ("", "")
 
+#: Cells without a day hold what is not parted by days: whose customers return on several of them,
+#: and times to the order, which would fill every day's cell. This one is of the whole.
+WHOLE: Cell = ("*", "")
+
 
 @attrs.frozen
 class Basis:
@@ -124,10 +128,14 @@ class Counts:
         wanted = None if days is None else set(days)
         total: dict[Key, int] = {}
         for (of, day), counted in self.cells.items():
-            if (of, day) == LOG or (group is not None and of != group):
+            if not day or (group is not None and of != group):
                 continue
             if wanted is not None and day not in wanted:
                 continue
             for key, number in counted.items():
                 total[key] = total.get(key, 0) + number
         return total
+
+    def span(self, group: str | None = None) -> Mapping[Key, int]:
+        """What was counted over all days at once, of the whole or of one group."""
+        return self.cells.get(WHOLE if group is None else (group, ""), {})

@@ -1,6 +1,6 @@
 """Money: what was earned, lost and won back. Exact, and never added across currencies."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from fractions import Fraction
 from typing import TypeAlias
 
@@ -138,9 +138,10 @@ def losses(
     chance: Chances,
     *,
     step: str | None = None,
+    steps: Collection[str] | None = None,
     outcome: str | None = None,
 ) -> dict[str, Loss]:
-    """Unpaid carts by currency, at one step or with one outcome.
+    """Unpaid carts by currency, at one step or several, or with one outcome.
 
     Each value is weighed by the exact share of its step; the sum is rounded once, half to even,
     to the currency's minor unit.
@@ -155,6 +156,8 @@ def losses(
         assert isinstance(currency, str)
         assert isinstance(at, str)
         if (step is not None and at != step) or (outcome is not None and became != outcome):
+            continue
+        if steps is not None and at not in steps:
             continue
         if what == "valued":
             attempts[currency] = attempts.get(currency, 0) + number
