@@ -104,11 +104,9 @@ def relative(treated: Moments, control: Moments, confidence: float = CONFIDENCE)
     known = attrs.evolve(unknown, estimate=float(mean / base - 1))
     if treated.n < 2 or control.n < 2:
         return attrs.evolve(known, reason=_FEW)
-    arms = [
-        (treated.variance / treated.n / base**2, treated.n),
-        (control.variance / control.n * mean**2 / base**4, control.n),
-    ]
-    return _with_interval(known, mean / base - 1, arms)
+    arms = [(arm.variance / arm.n, arm.n) for arm in (treated, control)]
+    variance = arms[0][0] / base**2 + arms[1][0] * mean**2 / base**4
+    return _with_interval(known, mean / base - 1, arms, variance)
 
 
 def ratio(rows: Pairs, confidence: float = CONFIDENCE) -> Estimate:
@@ -165,20 +163,28 @@ def _ratio_variance(rows: Pairs) -> Fraction:
     return rows.less(Fraction(rows.y, rows.x)) * rows.n / rows.x**2
 
 
-def _with_interval(known: Estimate, value: Fraction, arms: list[tuple[Fraction, int]]) -> Estimate:
-    """Limits from the variance of each arm and its number, by Welch's degrees of freedom."""
-    variance = sum((part for part, _ in arms), Fraction(0))
-    if variance == 0:
-        return attrs.evolve(
-            known, reason="no spread to judge by: all values in an arm are the same"
-        )
-    degrees = variance**2 / sum((part**2 / (n - 1) for part, n in arms), Fraction(0))
-    error = sqrt(variance)
-    half = t_quantile((1 - known.confidence) / 2, float(degrees)) * error
+def _with_interval(
+    known: Estimate,
+    value: Fraction,
+    arms: list[tuple[Fraction, int]],
+    variance: Fraction | None = None,
+) -> Estimate:
+    """Limits by Welch's degrees of freedom from the variance of each arm's mean and its number.
+
+    The variance of the value is the sum of the arms', unless it is given.
+    """
+    whole = sum((part for part, _ in arms), Fraction(0))
+    spread = whole if variance is None else variance
+    if spread == 0:
+        why = "no spread to judge by: all values in an arm are the same"
+        return attrs.evolve(known, reason=why)
+    degrees = float(whole**2 / sum((part**2 / (n - 1) for part, n in arms), Fraction(0)))
+    error = sqrt(spread)
+    half = t_quantile((1 - known.confidence) / 2, degrees) * error
     return attrs.evolve(
         known,
         low=float(value) - half,
         high=float(value) + half,
         standard_error=error,
-        p_value=2 * t_tail(abs(float(value)) / error, float(degrees)),
+        p_value=2 * t_tail(abs(float(value)) / error, degrees),
     )

@@ -206,15 +206,19 @@ def log_rank(groups: Sequence[tuple[Histogram, Histogram]]) -> HypothesisTest:
                     covariance[i][j] += scale * at_risk[i] * (same - at_risk[j])
         for i, (_, censored) in enumerate(groups):
             at_risk[i] -= had[i] + censored.get(second, 0)
-    # The rows add up to 0, so that the last one says nothing new.
-    statistic = _quadratic([row[:-1] for row in covariance[:-1]], excess[:-1])
+    # Groups that met no other at an event say nothing; the rows of the rest add up to 0, so that
+    # the last one says nothing new.
+    telling = [i for i in range(many) if covariance[i][i] > 0][:-1]
+    statistic = _quadratic(
+        [[covariance[i][j] for j in telling] for i in telling], [excess[i] for i in telling]
+    )
     if statistic is None:
         why = "no event while members of two groups were still followed"
         return HypothesisTest(method="log-rank", n=n, reason=why)
     return HypothesisTest(
         statistic=statistic,
-        degrees=many - 1,
-        p_value=chi_square_tail(statistic, many - 1),
+        degrees=len(telling),
+        p_value=chi_square_tail(statistic, len(telling)),
         method="log-rank",
         n=n,
     )
@@ -223,8 +227,10 @@ def log_rank(groups: Sequence[tuple[Histogram, Histogram]]) -> HypothesisTest:
 def _quadratic(matrix: list[list[float]], vector: list[float]) -> float | None:
     """Vector' · matrix⁻¹ · vector of a covariance matrix; None where it has no inverse."""
     size = len(vector)
+    if size == 0:
+        return None
     rows = [[*row, value] for row, value in zip(matrix, vector, strict=True)]
-    least = 1e-12 * max((matrix[at][at] for at in range(size)), default=0.0)
+    least = 1e-12 * max(matrix[at][at] for at in range(size))
     total = 0.0
     for at in range(size):
         pivot = rows[at][at]
