@@ -88,10 +88,10 @@ def difference_coverage(n1: int, p1: float, n2: int, p2: float) -> float:
 class Held:
     """Counts how often named intervals hold the truth, and their mean."""
 
-    def __init__(self) -> None:
+    def __init__(self, runs: int) -> None:
         self._held: dict[str, list[bool]] = {}
         self._estimates: dict[str, list[float]] = {}
-        self._runs = 0
+        self._runs = runs
 
     def add(self, name: str, got: Estimate, truth: float) -> None:
         """One interval; none is no answer."""
@@ -106,9 +106,14 @@ class Held:
         """How often the interval held the truth, of the times that there was one."""
         return sum(self._held[name]) / max(1, len(self._held[name]))
 
-    def answers(self, name: str) -> int:
-        """How often there was one."""
-        return len(self._held[name])
+    def cell(self, name: str) -> str:
+        """The share as text; with how many runs had an interval, where some had none."""
+        answers = len(self._held[name])
+        if answers == self._runs:
+            return f"{self.share(name):.3f}"
+        return (
+            f"{self.share(name):.3f} of {100 * answers / self._runs:.0f} %" if answers else "none"
+        )
 
     def mean(self, name: str) -> float:
         """The mean of the estimates."""
@@ -153,7 +158,7 @@ def holdout(
     base, lifted = 0.05, 0.06
     orders = many * (lifted - base)
     revenue = many * (lifted * value - base) * MEAN_CENTS
-    held = Held()
+    held = Held(runs)
     astray = round(n * reminded)
     for _ in range(runs):
         x1 = int(random.binomial(many, lifted))
@@ -210,7 +215,7 @@ def daily(
 
 def repeating(random: Random, runs: int, customers: int) -> Held:
     """Customers with one to many checkouts, some of whom buy often and some never: a rate."""
-    held = Held()
+    held = Held(runs)
     for _ in range(runs):
         tries = 1 + random.geometric(0.4, customers)
         likely = random.beta(0.75, 2.25, customers)
@@ -241,7 +246,7 @@ def cut_log(random: Random, runs: int, n: int, *, newcomers: float = 1.0) -> Hel
         newcomers: How often those of the last four days buy, over how often the others do.
     """
     horizon, window = 7 * DAY, 14 * DAY
-    held = Held()
+    held = Held(runs)
     money = within_a_week(newcomers) * MEAN_CENTS
     truth = 1 - within_a_week(newcomers)
     for _ in range(runs):
@@ -277,7 +282,7 @@ def cut_log(random: Random, runs: int, n: int, *, newcomers: float = 1.0) -> Hel
 def plain(random: Random, runs: int, n: int, share: float) -> Held:
     """Two arms of n customers, so many of whom buy, a tenth more of them in the first."""
     more = min(1.1 * share, 1 - (1 - share) / 1.1)
-    held = Held()
+    held = Held(runs)
     for _ in range(runs):
         orders = [int(random.binomial(n, one)) for one in (more, share)]
         arms = [moments(n, sales(random, one)) for one in orders]
@@ -288,7 +293,7 @@ def plain(random: Random, runs: int, n: int, share: float) -> Held:
 
 def other(random: Random, runs: int, n: int) -> Held:
     """What is left: CUPED, a median of times, and a change split into rate and mix."""
-    held = Held()
+    held = Held(runs)
     weights, rates = ((0.6, 0.3, 0.1), (0.4, 0.4, 0.2)), ((0.4, 0.2, 0.1), (0.42, 0.21, 0.15))
     cells = list(zip(*weights, *rates, strict=True))
     rate = sum((w0 + w1) * (r1 - r0) / 2 for w0, w1, r0, r1 in cells)
@@ -377,9 +382,8 @@ def means(runs: int, seed: int) -> Iterator[str]:
     for n in SIZES:
         cells = []
         for p in shares:
-            held = plain(np.random.default_rng(seed), runs if n < 20_000 else runs // 4, n, p)
-            few = "*" if held.answers("relative") < 0.9 * held.answers("Welch") else ""
-            cells.append(f"{held.share('Welch'):.3f} / {held.share('relative'):.3f}{few}")
+            held = plain(np.random.default_rng([seed, n, round(1_000 * p)]), runs, n, p)
+            cells.append(f"{held.cell('Welch')} / {held.cell('relative')}")
         rows.append([f"{n:,}", *cells])
     yield table(["n in each arm", *(f"{percent(p)} buy" for p in shares)], rows)
 
@@ -397,8 +401,8 @@ def incremental(runs: int, seed: int) -> Iterator[str]:
     rows = []
     for text, case in cases:
         for buyers in (2, 10, 50, 200, 1_000):
-            held = holdout(np.random.default_rng(seed), runs, buyers, **case)
-            rows.append([text, f"{buyers:,}", *(f"{held.share(name):.3f}" for name in names)])
+            held = holdout(np.random.default_rng([seed, buyers]), runs, buyers, **case)
+            rows.append([text, f"{buyers:,}", *map(held.cell, names)])
     yield table(["", "buyers in the holdout", *names], rows)
 
 
@@ -415,8 +419,8 @@ def clusters(runs: int, seed: int) -> Iterator[str]:
     names = ["attempts as if apart", "clustered by customer"]
     rows = []
     for n in (20, 50, 400, 5_000):
-        held = repeating(np.random.default_rng(seed), runs, n)
-        rows.append([f"{n:,}", *(f"{held.share(name):.3f}" for name in names)])
+        held = repeating(np.random.default_rng([seed, n]), runs, n)
+        rows.append([f"{n:,}", *map(held.cell, names)])
     yield table(["customers", *names], rows)
 
 
@@ -431,10 +435,9 @@ def horizon(runs: int, seed: int) -> Iterator[str]:
         yield f"\n## Abandonment within 7 days, a log of 14 days: {text}; truth {truth:.4f}\n"
         rows = []
         for n in SIZES:
-            many = runs if n < 5_000 else runs // 4
-            held = cut_log(np.random.default_rng(seed), many, n, newcomers=newcomers)
-            cells = [f"{held.mean(name):.4f}, {held.share(name):.3f}" for name in names]
-            rows.append([f"{n:,}", *cells, f"{held.share('early revenue'):.3f}"])
+            held = cut_log(np.random.default_rng([seed, n]), runs, n, newcomers=newcomers)
+            cells = [f"{held.mean(name):.4f}, {held.cell(name)}" for name in names]
+            rows.append([f"{n:,}", *cells, held.cell("early revenue")])
         yield table(
             ["n", *(f"{name}: mean, holds" for name in names), "early revenue: holds"], rows
         )
@@ -446,8 +449,8 @@ def rest(runs: int, seed: int) -> Iterator[str]:
     names = ["CUPED", "median", "rate", "mix"]
     rows = []
     for n in SIZES:
-        held = other(np.random.default_rng(seed), runs if n < 20_000 else runs // 4, n)
-        rows.append([f"{n:,}", *(f"{held.share(name):.3f}" for name in names)])
+        held = other(np.random.default_rng([seed, n]), runs, n)
+        rows.append([f"{n:,}", *map(held.cell, names)])
     yield table(["n", *names], rows)
     yield "\n## Plans (exact): how often the interval is off 0 at the planned size; asked for 0.8\n"
     rows = []

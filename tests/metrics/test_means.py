@@ -228,6 +228,7 @@ def test_where_nothing_can_be_said_there_is_a_reason(got: Estimate, why: str) ->
         (welch(moments([5]), moments([1, 2])), 3.5, "fewer than two"),
         (welch(moments([0, 0]), moments([0, 0])), 0.0, "no spread"),
         (relative(moments([3]), moments([1, 2])), 1.0, "fewer than two"),
+        (relative(moments([1, 2]), moments([0, 0, 0, 4])), 0.5, "too unsure to divide by"),
         (relative(moments([2, 2]), moments([1, 1])), 1.0, "no spread"),
         (ratio(ONE), 2.5, "fewer than two"),
         (ratio(pairs([4, 2], [2, 1])), 2.0, "no spread"),

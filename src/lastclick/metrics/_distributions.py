@@ -80,9 +80,7 @@ def binomial_tail(at_least: int, n: int, p: float) -> float:
 
 
 def _beta(x: float, rest: float, a: float, b: float) -> float:
-    """The regularised incomplete beta function I_x(a, b), where rest is 1 - x."""
-    if x == 0:
-        return 0.0
+    """The regularised incomplete beta function I_x(a, b), where rest is 1 - x, and x above 0."""
     if rest == 0:
         return 1.0
     front = exp(lgamma(a + b) - lgamma(a) - lgamma(b) + a * log(x) + b * log(rest))

@@ -12,7 +12,13 @@ import attrs
 from lastclick.metrics._distributions import t_quantile, t_tail
 from lastclick.metrics._estimate import CONFIDENCE, Estimate
 
+#: Below so many buyers in an arm no mean of revenue has an interval that holds: its tail is heavy.
+ENOUGH_BUYERS = 50
+
 _FEW = "fewer than two in an arm"
+#: A mean is divided by only where it is so many standard errors above 0; below, the delta method
+#: holds seldom, and soon not at all.
+_SURE = 4
 
 
 @attrs.frozen
@@ -93,7 +99,8 @@ def relative(treated: Moments, control: Moments, confidence: float = CONFIDENCE)
     """The difference of two means as a share of the control's: 0.1 is a tenth more.
 
     By the delta method: variance v_T/C² + v_C·T²/C⁴ of T/C - 1. Deng, A., Knoblich, U. and Lu, J.
-    (2018), *Applying the delta method in metric analytics*, KDD '18, 233-242.
+    (2018), *Applying the delta method in metric analytics*, KDD '18, 233-242. There is no interval
+    where the control's mean is less than 4 of its standard errors above 0.
     """
     unknown = Estimate(confidence=confidence, method="relative", n=treated.n + control.n)
     if not (treated.n and control.n):
@@ -105,6 +112,8 @@ def relative(treated: Moments, control: Moments, confidence: float = CONFIDENCE)
     if treated.n < 2 or control.n < 2:
         return attrs.evolve(known, reason=_FEW)
     arms = [(arm.variance / arm.n, arm.n) for arm in (treated, control)]
+    if _SURE**2 * arms[1][0] > base**2:
+        return attrs.evolve(known, reason="the control's mean is too unsure to divide by")
     variance = arms[0][0] / base**2 + arms[1][0] * mean**2 / base**4
     return _with_interval(known, mean / base - 1, arms, variance)
 
