@@ -111,9 +111,7 @@ class Held:
         answers = len(self._held[name])
         if answers == self._runs:
             return f"{self.share(name):.3f}"
-        return (
-            f"{self.share(name):.3f} of {100 * answers / self._runs:.0f} %" if answers else "none"
-        )
+        return f"{self.share(name):.3f} of {100 * answers // self._runs} %" if answers else "none"
 
     def mean(self, name: str) -> float:
         """The mean of the estimates."""
@@ -217,7 +215,7 @@ def repeating(random: Random, runs: int, customers: int) -> Held:
     """Customers with one to many checkouts, some of whom buy often and some never: a rate."""
     held = Held(runs)
     for _ in range(runs):
-        tries = 1 + random.geometric(0.4, customers)
+        tries = random.geometric(0.4, customers)
         likely = random.beta(0.75, 2.25, customers)
         bought = random.binomial(tries, likely)
         x, n = int(bought.sum()), int(tries.sum())

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from lastclick.metrics._holdout import ENOUGH_BUYERS, extra_orders, extra_revenue, incrementality
-from lastclick.metrics._means import Moments, welch
+from lastclick.metrics._holdout import extra_orders, extra_revenue, incrementality
+from lastclick.metrics._means import ENOUGH_BUYERS, Moments, welch
 from lastclick.metrics._proportions import difference
 
 # Starbucks' promotion as Udacity gives it (training.csv): buyers and customers of each arm.

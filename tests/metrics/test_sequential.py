@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from lastclick.metrics import Estimate
 from lastclick.metrics._means import Moments, welch
+from lastclick.metrics._proportions import difference
 from lastclick.metrics._sequential import (
     FIRST_LOOK,
     confidence_sequence,
@@ -87,6 +88,14 @@ def test_without_an_error_the_reason_stays() -> None:
     got = confidence_sequence(one, planned=400, buyers=200)
 
     assert (got.estimate, got.low, got.reason) == (0.0, None, one.reason)
+
+
+def test_an_estimate_without_an_error_is_refused() -> None:
+    """Newcombe's difference has limits and no error: it says to take a difference of means."""
+    got = confidence_sequence(difference(30, 100, 20, 100), planned=400, buyers=200)
+
+    assert got.low is got.p_value is None
+    assert got.reason == "newcombe has no standard error; take a difference of means"
 
 
 def test_sequential_split_is_a_bayes_factor() -> None:
