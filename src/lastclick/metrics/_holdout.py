@@ -3,11 +3,8 @@
 import attrs
 
 from lastclick.metrics._estimate import CONFIDENCE, Estimate
-from lastclick.metrics._means import Moments, welch
+from lastclick.metrics._means import ENOUGH_BUYERS, Moments, welch
 from lastclick.metrics._proportions import difference
-
-#: Below so many buyers in an arm Welch's interval is too narrow for revenue, whose tail is heavy.
-ENOUGH_BUYERS = 50
 
 
 def extra_orders(

@@ -12,7 +12,13 @@ import attrs
 from lastclick.metrics._distributions import t_quantile, t_tail
 from lastclick.metrics._estimate import CONFIDENCE, Estimate
 
+#: Below so many buyers in an arm no mean of revenue has an interval that holds: its tail is heavy.
+ENOUGH_BUYERS = 50
+
 _FEW = "fewer than two in an arm"
+#: A mean is divided by only where it is so many standard errors above 0; below, the delta method
+#: holds seldom, and soon not at all.
+_SURE = 4
 
 
 @attrs.frozen
@@ -93,7 +99,8 @@ def relative(treated: Moments, control: Moments, confidence: float = CONFIDENCE)
     """The difference of two means as a share of the control's: 0.1 is a tenth more.
 
     By the delta method: variance v_T/C² + v_C·T²/C⁴ of T/C - 1. Deng, A., Knoblich, U. and Lu, J.
-    (2018), *Applying the delta method in metric analytics*, KDD '18, 233-242.
+    (2018), *Applying the delta method in metric analytics*, KDD '18, 233-242. There is no interval
+    where the control's mean is less than 4 of its standard errors above 0.
     """
     unknown = Estimate(confidence=confidence, method="relative", n=treated.n + control.n)
     if not (treated.n and control.n):
@@ -104,11 +111,11 @@ def relative(treated: Moments, control: Moments, confidence: float = CONFIDENCE)
     known = attrs.evolve(unknown, estimate=float(mean / base - 1))
     if treated.n < 2 or control.n < 2:
         return attrs.evolve(known, reason=_FEW)
-    arms = [
-        (treated.variance / treated.n / base**2, treated.n),
-        (control.variance / control.n * mean**2 / base**4, control.n),
-    ]
-    return _with_interval(known, mean / base - 1, arms)
+    arms = [(arm.variance / arm.n, arm.n) for arm in (treated, control)]
+    if _SURE**2 * arms[1][0] > base**2:
+        return attrs.evolve(known, reason="the control's mean is too unsure to divide by")
+    variance = arms[0][0] / base**2 + arms[1][0] * mean**2 / base**4
+    return _with_interval(known, mean / base - 1, arms, variance)
 
 
 def ratio(rows: Pairs, confidence: float = CONFIDENCE) -> Estimate:
@@ -165,20 +172,28 @@ def _ratio_variance(rows: Pairs) -> Fraction:
     return rows.less(Fraction(rows.y, rows.x)) * rows.n / rows.x**2
 
 
-def _with_interval(known: Estimate, value: Fraction, arms: list[tuple[Fraction, int]]) -> Estimate:
-    """Limits from the variance of each arm and its number, by Welch's degrees of freedom."""
-    variance = sum((part for part, _ in arms), Fraction(0))
-    if variance == 0:
-        return attrs.evolve(
-            known, reason="no spread to judge by: all values in an arm are the same"
-        )
-    degrees = variance**2 / sum((part**2 / (n - 1) for part, n in arms), Fraction(0))
-    error = sqrt(variance)
-    half = t_quantile((1 - known.confidence) / 2, float(degrees)) * error
+def _with_interval(
+    known: Estimate,
+    value: Fraction,
+    arms: list[tuple[Fraction, int]],
+    variance: Fraction | None = None,
+) -> Estimate:
+    """Limits by Welch's degrees of freedom from the variance of each arm's mean and its number.
+
+    The variance of the value is the sum of the arms', unless it is given.
+    """
+    whole = sum((part for part, _ in arms), Fraction(0))
+    spread = whole if variance is None else variance
+    if spread == 0:
+        why = "no spread to judge by: all values in an arm are the same"
+        return attrs.evolve(known, reason=why)
+    degrees = float(whole**2 / sum((part**2 / (n - 1) for part, n in arms), Fraction(0)))
+    error = sqrt(spread)
+    half = t_quantile((1 - known.confidence) / 2, degrees) * error
     return attrs.evolve(
         known,
         low=float(value) - half,
         high=float(value) + half,
         standard_error=error,
-        p_value=2 * t_tail(abs(float(value)) / error, float(degrees)),
+        p_value=2 * t_tail(abs(float(value)) / error, degrees),
     )

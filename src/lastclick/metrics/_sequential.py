@@ -30,13 +30,13 @@ def confidence_sequence(one: Estimate, *, planned: int, buyers: int) -> Estimate
     Returns:
         Wider limits, and the p-value of this look; over several looks the smallest one holds.
     """
-    unknown = Estimate(
-        confidence=one.confidence, method=f"{one.method}, at every look", n=one.n, reason=one.reason
-    )
+    method = f"{one.method}, at every look"
+    unknown = Estimate(confidence=one.confidence, method=method, n=one.n)
     if buyers < FIRST_LOOK:
         return attrs.evolve(unknown, reason=f"fewer than {FIRST_LOOK} buyers in all")
     if one.estimate is None or one.standard_error is None:
-        return attrs.evolve(unknown, estimate=one.estimate)
+        why = one.reason or f"{one.method} has no standard error; take a difference of means"
+        return attrs.evolve(unknown, estimate=one.estimate, reason=why)
     n, error = one.n, one.standard_error
     alpha = 1 - one.confidence
     rho = mixture_width(planned, alpha)

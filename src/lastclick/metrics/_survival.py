@@ -206,32 +206,31 @@ def log_rank(groups: Sequence[tuple[Histogram, Histogram]]) -> HypothesisTest:
                     covariance[i][j] += scale * at_risk[i] * (same - at_risk[j])
         for i, (_, censored) in enumerate(groups):
             at_risk[i] -= had[i] + censored.get(second, 0)
-    # The rows add up to 0, so that the last one says nothing new.
-    statistic = _quadratic([row[:-1] for row in covariance[:-1]], excess[:-1])
-    if statistic is None:
+    # Groups that met no other at an event say nothing; the rows of the rest add up to 0, so that
+    # the last one says nothing new.
+    telling = [i for i in range(many) if covariance[i][i] > 0][:-1]
+    if not telling:
         why = "no event while members of two groups were still followed"
         return HypothesisTest(method="log-rank", n=n, reason=why)
+    statistic = _quadratic([[*(covariance[i][j] for j in telling), excess[i]] for i in telling])
     return HypothesisTest(
         statistic=statistic,
-        degrees=many - 1,
-        p_value=chi_square_tail(statistic, many - 1),
+        degrees=len(telling),
+        p_value=chi_square_tail(statistic, len(telling)),
         method="log-rank",
         n=n,
     )
 
 
-def _quadratic(matrix: list[list[float]], vector: list[float]) -> float | None:
-    """Vector' · matrix⁻¹ · vector of a covariance matrix; None where it has no inverse."""
-    size = len(vector)
-    rows = [[*row, value] for row, value in zip(matrix, vector, strict=True)]
-    least = 1e-12 * max((matrix[at][at] for at in range(size)), default=0.0)
+def _quadratic(rows: list[list[float]]) -> float:
+    """Vector' · matrix⁻¹ · vector, of a covariance matrix with the vector as its last column."""
     total = 0.0
-    for at in range(size):
+    for at in range(len(rows)):
         pivot = rows[at][at]
-        if pivot <= least:
-            return None
-        total += rows[at][size] ** 2 / pivot
-        for below in range(at + 1, size):
+        # Those who met did so from the start, when all were followed: none is apart from the rest.
+        assert pivot > 0
+        total += rows[at][-1] ** 2 / pivot
+        for below in range(at + 1, len(rows)):
             factor = rows[below][at] / pivot
             rows[below] = [
                 mine - factor * up for mine, up in zip(rows[below], rows[at], strict=True)

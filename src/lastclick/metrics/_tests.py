@@ -49,6 +49,6 @@ def benjamini_hochberg(p_values: Sequence[float]) -> list[float]:
     adjusted = [1.0] * many
     least = 1.0
     for above, at in enumerate(by_size):
-        least = min(least, p_values[at] * many / (many - above))
+        least = min(least, p_values[at] * (many / (many - above)))
         adjusted[at] = least
     return adjusted

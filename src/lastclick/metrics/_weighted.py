@@ -1,13 +1,13 @@
 """A mean by a horizon, read early: those in flight are no zeros."""
 
 from collections.abc import Mapping
-from math import sqrt
+from math import exp, sqrt
 
 import attrs
 
 from lastclick.metrics._distributions import two_sided
 from lastclick.metrics._estimate import CONFIDENCE, Estimate
-from lastclick.metrics._means import Moments
+from lastclick.metrics._means import ENOUGH_BUYERS, Moments
 
 
 def weighted_mean(
@@ -23,7 +23,8 @@ def weighted_mean(
     Kaplan-Meier of the times at which following ended. With a revenue of 1 it is 1 less the
     Kaplan-Meier curve, and with nobody in flight the plain mean. Estimate and variance: Bang, H.
     and Tsiatis, A. A. (2000), *Estimating medical costs with censored data*, Biometrika 87,
-    329-343; limits are normal ones.
+    329-343. The limits are m·exp(± z·se/m), which hold oftener than m ± z·se where the tail is
+    heavy; there are none below `ENOUGH_BUYERS` purchases.
 
     Args:
         bought: By seconds from the start to the order, the revenue of those who bought then.
@@ -68,8 +69,11 @@ def weighted_mean(
         later_squares += money.squares / seen
         spread += (money.squares - 2 * mean * money.total + mean**2 * money.n) / seen
     error = sqrt(spread) / n
-    known = attrs.evolve(unknown, estimate=mean)
-    if error == 0:
-        return attrs.evolve(known, reason="no spread to judge by: all values are the same")
-    half = two_sided(confidence) * error
-    return attrs.evolve(known, low=mean - half, high=mean + half, standard_error=error)
+    known = attrs.evolve(unknown, estimate=mean, standard_error=error)
+    if sum(money.n for _, money, _, _ in passed) < ENOUGH_BUYERS:
+        why = f"fewer than {ENOUGH_BUYERS} bought, too few for an interval"
+        return attrs.evolve(known, reason=why)
+    if error == 0 or mean <= 0:
+        return attrs.evolve(known, reason="no spread to judge by, or no revenue in all")
+    factor = exp(two_sided(confidence) * error / mean)
+    return attrs.evolve(known, low=mean / factor, high=mean * factor)
