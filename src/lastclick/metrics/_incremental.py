@@ -10,13 +10,8 @@ from lastclick._money import UNITS, Money
 from lastclick.errors import ConfigError
 from lastclick.metrics._counts import Key
 from lastclick.metrics._estimate import Estimate, HypothesisTest
-from lastclick.metrics._holdout import (
-    ENOUGH_BUYERS,
-    extra_orders,
-    extra_revenue,
-    incrementality,
-)
-from lastclick.metrics._means import Moments, Pairs, cuped, welch
+from lastclick.metrics._holdout import extra_orders, extra_revenue, incrementality
+from lastclick.metrics._means import ENOUGH_BUYERS, Moments, Pairs, cuped, welch
 from lastclick.metrics._planning import Plan, more_needed
 from lastclick.metrics._proportions import difference
 from lastclick.metrics._rates import Rate, rate

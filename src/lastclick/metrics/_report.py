@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date, datetime, timedelta
+from fractions import Fraction
 from typing import Any, Literal, overload
 
 import attrs
@@ -49,7 +50,7 @@ from lastclick.metrics._summary import page
 from lastclick.metrics._survey import Survey, survey
 from lastclick.metrics._survival import Curve
 from lastclick.metrics._tally import ABOVE, SURPRISES
-from lastclick.metrics._timing import Seconds, seconds
+from lastclick.metrics._timing import Seconds, seconds, seconds_quantile
 
 _RECOVERED = (
     Outcome.RECOVERED_BY_LINK,
@@ -156,6 +157,8 @@ class StepFigures:
         works_well: The share that went on in the latest four weeks, beside its own best four.
         surprises: Totals shown here by how much they were above the first one, and who left.
         seconds: From here to the next deeper step or the order.
+        median_seconds: The median of these, with its limits.
+        p90_seconds: Within this time nine tenths went on, with its limits.
         lost: What the carts dropped here were worth, by currency.
 
     Example:
@@ -181,6 +184,8 @@ class StepFigures:
     failed: int
     failures: Mapping[str, Failures]
     seconds: Seconds
+    median_seconds: Estimate
+    p90_seconds: Estimate
     lost: Mapping[str, Loss]
     retries: Mapping[str, Retries]
     returned: int
@@ -827,6 +832,8 @@ def _steps(
                 failed=failed,
                 failures=failures,
                 seconds=seconds(total, name),
+                median_seconds=seconds_quantile(total, name, Fraction(1, 2)),
+                p90_seconds=seconds_quantile(total, name, Fraction(9, 10)),
                 lost=losses(total, chance, step=name),
                 retries={
                     reason: Retries(

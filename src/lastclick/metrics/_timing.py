@@ -6,7 +6,10 @@ from fractions import Fraction
 import attrs
 
 from lastclick.metrics._counts import Key
+from lastclick.metrics._estimate import Estimate
 from lastclick.metrics._quantiles import quantile
+
+_HALF, _MOST = Fraction(1, 2), Fraction(9, 10)
 
 
 @attrs.frozen
@@ -33,10 +36,13 @@ class Seconds:
 
 def seconds(counts: Mapping[Key, int], step: str) -> Seconds:
     """The times from one step to the next."""
-    histogram = {
-        key[2]: number
-        for key, number in counts.items()
-        if key[0] == "seconds" and key[1] == step and isinstance(key[2], int)
-    }
-    median, p90 = quantile(histogram, Fraction(1, 2)), quantile(histogram, Fraction(9, 10))
+    median, p90 = (seconds_quantile(counts, step, share) for share in (_HALF, _MOST))
     return Seconds(count=median.n, median=median.estimate, p90=p90.estimate)
+
+
+def seconds_quantile(counts: Mapping[Key, int], step: str, share: Fraction) -> Estimate:
+    """A quantile of the times from one step to the next, with its limits."""
+    histogram = {
+        int(key[2]): n for key, n in counts.items() if key[0] == "seconds" and key[1] == step
+    }
+    return quantile(histogram, share)
