@@ -113,6 +113,7 @@ def figures(
     recover_within_s: int | None = None,
     timezone: str = "UTC",
     every: str = "day",
+    touch: str = "first",
 ) -> dict[str, Any]:
     """Every figure of one log under one set of options."""
     names = sorted({line["funnel"] for line in lines})
@@ -196,7 +197,7 @@ def figures(
     attributes = (by,) if isinstance(by, str) else tuple(by)
     single = len(attributes) == 1
     for journey in started:
-        journey["group"] = group_of(journey, attributes, single)
+        journey["group"] = group_of(journey, attributes, single, touch)
         day = (EPOCH + timedelta(microseconds=journey["start"])).astimezone(ZoneInfo(timezone))
         journey["period"] = period_of(day.date(), every)
 
@@ -593,8 +594,28 @@ def outside(whole: list[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
-def group_of(journey: dict[str, Any], attributes: tuple[str, ...], single: bool) -> str:
-    """The JSON text of the attribute on the earliest step event, known step or not."""
+def group_of(journey: dict[str, Any], attributes: tuple[str, ...], single: bool, touch: str) -> str:
+    """The JSON text of the attribute on the earliest step event, known step or not.
+
+    Or, by the last touch, on the last one that has one of them, up to the order.
+    """
+    if touch == "last":
+        touched = [
+            (
+                e["t"],
+                e["type"],
+                e["step"],
+                e["event_id"],
+                json.dumps([e.get("attributes", {}).get(name) for name in attributes]),
+            )
+            for e in journey["events"]
+            if e["type"] in STEP_TYPES
+            and any(e.get("attributes", {}).get(name) is not None for name in attributes)
+            and (journey["order"] is None or e["t"] <= journey["order"])
+        ]
+        if touched:
+            values = json.loads(max(touched)[4])
+            return json.dumps(values[0] if single else values, separators=(",", ":"))
     first = min(
         (e for e in journey["events"] if e["type"] in STEP_TYPES),
         key=lambda e: (

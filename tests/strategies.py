@@ -230,6 +230,8 @@ def options(draw: st.DrawFn, log: list[Line]) -> dict[str, Any]:
     by = draw(st.sampled_from(((), "device", ("device", "plan"))))
     if by:
         asked["by"] = by
+        if draw(st.integers(0, 2)) == 2:
+            asked["touch"] = "last"
     if draw(st.integers(0, 3)) == 3:
         asked["exclude"] = draw(st.sampled_from(({}, {"device": ("mobile", 1)})))
     if draw(st.integers(0, 3)) == 3:

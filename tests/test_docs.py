@@ -16,7 +16,10 @@ from lastclick.metrics import Contamination, Incremental, Quality, Report, Secti
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
 SOURCE = ROOT / "src" / "lastclick"
-MODULES = ("", ".sinks", ".events", ".errors", ".logs", ".metrics", ".privacy", ".testing")
+MODULES = (
+    *("", ".analysis", ".sinks", ".events", ".errors"),
+    *(".logs", ".metrics", ".privacy", ".testing"),
+)
 
 #: Helpers that make codes of the name they are given: no_<name>, bad_<name>, long_<name>.
 CHECKS = {

@@ -57,12 +57,15 @@ class Law:
         required: The positions of the steps that are not optional.
         abandon_after: An attempt idle for longer is abandoned.
         recover_within: An order this long after an abandonment, or earlier, is a recovery.
+        last_touch: Whether the group is that of the last step event that has one, up to the order;
+            otherwise it is that of the earliest step event.
     """
 
     steps: tuple[str, ...]
     required: tuple[int, ...]
     abandon_after: int
     recover_within: int
+    last_touch: bool = False
     positions: dict[str, int] = attrs.field(init=False, eq=False)
 
     def __attrs_post_init__(self) -> None:
@@ -301,6 +304,15 @@ def fold(rows: list[Row], law: Law, as_of: int) -> Fold:
     it.two_currencies = two_currencies
     it.arm = min((row[0], row[5]) for row in assigned)[1] if assigned else None
     it.group = None if head is None else head[4]
+    if law.last_touch and head is not None:
+        touched = [
+            (row[0], row[1], row[5], row[2], row[10])
+            for row in rows
+            if row[1] <= FAILED
+            and row[10].strip("[nul, ]")  # not "[null]", "[null, null]", ...: text has quotes
+            and (order_at is None or row[0] <= order_at)
+        ]
+        it.group = max(touched, default=head)[4]
     it.outcome = _outcome(it, law, as_of)
     return it
 

@@ -14,6 +14,7 @@ from lastclick.errors import ConfigError
 from lastclick.events import Step
 
 Unit: TypeAlias = Literal["attempt", "customer"]
+Touch: TypeAlias = Literal["first", "last"]
 
 #: What is counted, and of what: ("outcome", "lost"), ("gross", "purchased", "EUR"), ...
 Key: TypeAlias = tuple[str | int, ...]
@@ -45,6 +46,7 @@ class Basis:
         closed: Whether the steps are counted as a closed funnel.
         within: The closed funnel's window in microseconds, or None.
         timezone: The zone whose days are counted.
+        touch: Which step event of an attempt gives its group: the ``"first"`` or the ``"last"``.
         chosen: Whether ``as_of`` was chosen; otherwise it is the last event.
 
     Example:
@@ -66,6 +68,7 @@ class Basis:
     closed: bool
     within: int | None
     timezone: str
+    touch: Touch
     chosen: bool = attrs.field(eq=False)
 
     @property
@@ -76,6 +79,7 @@ class Basis:
             required=tuple(at for at, step in enumerate(self.steps) if not step.optional),
             abandon_after=self.abandon_after,
             recover_within=self.recover_within,
+            last_touch=self.touch == "last",
         )
 
 

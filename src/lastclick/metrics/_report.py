@@ -29,7 +29,7 @@ from lastclick.metrics._completion import (
 )
 from lastclick.metrics._converted import Rates, revenue_in
 from lastclick.metrics._count import Delivery, counted
-from lastclick.metrics._counts import LOG, Basis, Counts, Key, Unit
+from lastclick.metrics._counts import LOG, Basis, Counts, Key, Touch, Unit
 from lastclick.metrics._estimate import Estimate, HypothesisTest
 from lastclick.metrics._incremental import Incremental, incremental
 from lastclick.metrics._means import Moments, Pairs
@@ -310,6 +310,7 @@ class Report:
         unit: What was counted: ``"attempt"`` or ``"customer"``.
         by: The attributes that form the groups.
         closed: Whether the steps are counted as a closed funnel.
+        touch: Which step event of an attempt gives its group.
         timezone: The zone of its days.
         started: Attempts with at least one step.
         outcomes: Attempts by outcome; they add up to ``started``.
@@ -360,6 +361,7 @@ class Report:
     unit: Unit
     by: tuple[str, ...]
     closed: bool
+    touch: Touch
     timezone: str
     started: int
     outcomes: Mapping[Outcome, int]
@@ -551,7 +553,7 @@ class Report:
         """What a group has of its own."""
         shared = ("funnel", "as_of", "as_of_chosen", "abandon_after", "recover_within", "unit")
         mine = self.to_dict()
-        for name in (*shared, "by", "closed", "timezone", "quality", "groups"):
+        for name in (*shared, "by", "closed", "touch", "timezone", "quality", "groups"):
             del mine[name]
         return mine
 
@@ -623,6 +625,7 @@ def measure(
     abandon_after: timedelta | None = None,
     recover_within: timedelta | None = None,
     timezone: str = "UTC",
+    touch: Touch = "first",
 ) -> Report:
     """Measure a funnel: what became of its attempts, step by step and in money.
 
@@ -638,6 +641,9 @@ def measure(
         abandon_after: Instead of the definition's.
         recover_within: Instead of the definition's.
         timezone: Whose days the trend goes by.
+        touch: Which step event of an attempt gives its group: the ``"first"``, or the ``"last"``
+            that has the attributes, up to the order. For ``utm_source`` these are the first touch
+            and the last.
 
     Raises:
         ConfigError: A setting cannot be used, or the funnel is not to be told.
@@ -664,6 +670,7 @@ def measure(
         abandon_after=abandon_after,
         recover_within=recover_within,
         timezone=timezone,
+        touch=touch,
     )
     return attrs.evolve(report_from(counts), reading=delivery)
 
@@ -759,6 +766,7 @@ def _report(
         unit=basis.unit,
         by=basis.by,
         closed=basis.closed,
+        touch=basis.touch,
         timezone=basis.timezone,
         started=started,
         outcomes=outcomes,
