@@ -150,12 +150,12 @@ def _row(
         )
     earned = group.revenue[currency].net if currency in group.revenue else nothing
     with_fix = fixed_cost = by_traffic = None
-    reason = None if group.ordered else "no orders"
+    why = None if group.ordered else "no orders"
     if fix and group.ordered:
         gain = what_if(group, fix).together
         more = gain.revenue.get(currency)
         if more is None or more.estimate is None or gain.orders.estimate is None:
-            reason = more.reason if more is not None else f"no revenue in {currency}"
+            why = more.reason if more is not None else f"no revenue in {currency}"
         else:
             with_fix = _returned(earned, more, money)
             orders = Fraction(group.ordered) + Fraction(gain.orders.estimate)
@@ -177,7 +177,7 @@ def _row(
         with_fix=with_fix,
         cost_per_order_with_fix=fixed_cost,
         same_by_traffic=by_traffic,
-        reason=reason,
+        reason=why,
     )
 
 
