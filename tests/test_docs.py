@@ -32,6 +32,7 @@ CHECKS = {
 PLACES = {
     "EventError": 1,
     "DeliveryError": 1,
+    "SignatureError": 1,
     "_write_loss": 0,
     "_count": 1,
     "_losses.count": 1,
