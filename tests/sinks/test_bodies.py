@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from decimal import Decimal
 from enum import Enum
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -25,6 +26,7 @@ from lastclick.events import (
 )
 from lastclick.sinks import bodies
 from lastclick.sinks.bodies import Body, Payload, Refused
+from lastclick.sinks.bodies._payload import Limits, packed
 from tests.event_strategies import events
 
 NOW = datetime(2026, 10, 1, 12, tzinfo=UTC)
@@ -130,6 +132,25 @@ def test_the_limits_of_the_receivers_hold(name: str, most_events: int, most_byte
     assert max(len(one.content) for one in payloads) <= most_bytes
     if name != "posthog":
         assert len(payloads[0].event_ids) == most_events or len(payloads[0].content) > 490_000
+
+
+@given(sizes=st.lists(st.integers(1, 12), max_size=40), most=st.integers(16, 40))
+def test_requests_are_filled_to_the_byte(sizes: list[int], most: int) -> None:
+    """No request is larger than the limit, and none could have taken the next event too."""
+    limits = Limits(events=5, request=most, event=10)
+    told = [(str(number), b"9" * size) for number, size in enumerate(sizes)]
+
+    results = list(packed(told, b"{[", b"]}", limits))
+
+    payloads = [one for one in results if isinstance(one, Payload)]
+    refused = [one.event_id for one in results if isinstance(one, Refused)]
+    assert refused == [id_ for id_, part in told if len(part) > 10]
+    kept = [id_ for id_, part in told if len(part) <= 10]
+    assert [id_ for one in payloads for id_ in one.event_ids] == kept
+    assert all(len(one.content) <= most and len(one.event_ids) <= 5 for one in payloads)
+    for one, after in pairwise(payloads):
+        more = len(one.content) + 1 + sizes[int(after.event_ids[0])]
+        assert len(one.event_ids) == 5 or more > most
 
 
 @pytest.mark.parametrize("name", TOLD)

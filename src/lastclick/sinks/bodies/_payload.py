@@ -181,12 +181,12 @@ def packed(
         if len(part) > limits.event:
             yield Refused(event_id, "too_large")
             continue
-        if parts and (len(parts) == limits.events or size + len(part) + 1 > limits.request):
+        if parts and (len(parts) == limits.events or size + len(part) > limits.request):
             yield Payload(head + b",".join(parts) + tail, JSON, tuple(ids))
             ids, parts, size = [], [], frame
         ids.append(event_id)
         parts.append(part)
-        size += len(part) + 1
+        size += len(part) + 1  # a comma
     if parts:
         yield Payload(head + b",".join(parts) + tail, JSON, tuple(ids))
 
