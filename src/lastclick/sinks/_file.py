@@ -98,7 +98,7 @@ class FileSink:
     ) -> None:
         _check(durability, max_bytes, max_age)
         self._power = durability == "power"
-        self._directory = _usable(directory, power=self._power)
+        self._directory = usable_directory(directory, power=self._power)
         self._max_bytes = max_bytes
         self._max_age_s = max_age.total_seconds()
         self._monotonic = monotonic
@@ -333,10 +333,10 @@ def _check(durability: object, max_bytes: object, max_age: object) -> None:
         raise ConfigError(f"max_age is a timedelta above 0, not {max_age!r}")
 
 
-def _usable(directory: object, *, power: bool) -> Path:
+def usable_directory(directory: object, *, name: str = "directory", power: bool = False) -> Path:
     """The directory as an absolute path, made if need be, and tried out by making one in it."""
     if not isinstance(directory, str | os.PathLike) or not str(directory):
-        raise ConfigError(f"directory is a path such as 'var/lastclick', not {directory!r}")
+        raise ConfigError(f"{name} is a path such as 'var/lastclick', not {directory!r}")
     path = Path(directory).absolute()  # a daemon may change its working directory later
     probe = path / f".lastclick-{os.getpid()}-{os.urandom(4).hex()}"
     try:
@@ -348,7 +348,7 @@ def _usable(directory: object, *, power: bool) -> Path:
         # A full disk is no wrong setting: it must not keep a shop from starting.
         if error.errno not in _FULL:
             msg = (
-                f"cannot write to directory {str(path)!r}: {error.strerror}; name one that this "
+                f"cannot write to {name} {str(path)!r}: {error.strerror}; name one that this "
                 f"process (user id {os.geteuid()}) may make or write to"
             )
             raise ConfigError(msg) from error

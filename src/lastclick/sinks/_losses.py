@@ -9,7 +9,8 @@ from datetime import UTC, datetime
 from itertools import repeat
 from typing import Literal, NamedTuple
 
-from lastclick.events import Event, EventsLost, new_id
+from lastclick.events import Event, EventsLost, new_id, parse_line
+from lastclick.sinks._lines import Head, head, is_record
 from lastclick.sinks._sink import RECORDS
 
 #: So many losses may wait one by one before they are added up by funnel and reason.
@@ -98,12 +99,12 @@ class Losses:
     def __bool__(self) -> bool:
         return bool(self._owed)
 
-    def count(self, event: Event, reason: str) -> None:
+    def count(self, event: Event | Head, reason: str) -> None:
         """Count one lost event in the totals. The library's own records are no losses."""
         if event.type not in RECORDS:
             self._lost.setdefault(reason, Tally()).add()
 
-    def owe(self, event: Event, reason: str) -> None:
+    def owe(self, event: Event | Head, reason: str) -> None:
         """Owe the log the fact that this event was lost, or this very record of other losses."""
         if isinstance(event, EventsLost):
             loss = _Loss(
@@ -121,6 +122,20 @@ class Losses:
         self._owed.append(loss)
         if len(self._owed) > _ADD_UP_AT:
             self._owed.extend(self._take())
+
+    def lose(self, line: bytes, reason: str) -> None:
+        """Count and owe the event of a line that was accepted before; a declaration is no loss."""
+        if not is_record(line):
+            event = head(line)
+            assert event is not None, line
+            self.count(event, reason)
+            self.owe(event, reason)
+        elif isinstance(record := parse_line(line), EventsLost):
+            self.owe(record, reason)
+
+    def records(self) -> list[EventsLost]:
+        """All records that are owed; they are the caller's to keep from now on."""
+        return [loss.record() for loss in self._take()]
 
     def write(self, append: Callable[[bytes], None]) -> None:
         """Write all records that are owed.

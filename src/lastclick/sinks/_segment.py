@@ -1,6 +1,7 @@
 """One segment file of a log: made, appended to, closed when its last writer lets go of it."""
 
 import errno
+import fcntl
 import os
 from collections.abc import Callable
 from contextlib import suppress
@@ -8,12 +9,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
 
+from lastclick.sinks._lines import LINE_START
+
 #: The log may hold customer ids: others than the owner and the group do not read it.
 _MODE = 0o640
-
-#: What every line begins with. JSON escapes quotes within text, so where it stands anywhere but at
-#: the start of a line, a torn line comes before it.
-_LINE_START = b'{"v":1,'
 
 #: How far from its end a segment is looked through for torn lines: more than all lines that could
 #: be on their way when the first write fell short.
@@ -149,13 +148,13 @@ def mend(file: BinaryIO) -> None:
     file.seek(offset)
     tail = file.read()
     end = tail.rfind(b"\n") + 1
-    at = tail.find(_LINE_START, 1)
+    at = tail.find(LINE_START, 1)
     while at >= 0:
         if tail[at - 1 : at] != b"\n":
             start = tail.rfind(b"\n", 0, at) + 1
             file.seek(offset + start)
             file.write(b" " * (at - start - 1) + b"\n")
-        at = tail.find(_LINE_START, at + 1)
+        at = tail.find(LINE_START, at + 1)
     if end or not offset:
         file.truncate(offset + end)
 
@@ -163,11 +162,29 @@ def mend(file: BinaryIO) -> None:
 def _create(directory: Path, *, power: bool) -> tuple[Path, int]:
     if not directory.is_dir():
         make_directory(directory, power=power)
-    # Names sort by time; what follows the time keeps apart processes, sinks and clocks set back.
-    name = f"{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}-{os.getpid()}-{os.urandom(4).hex()}.jsonl"
-    path = directory / name
+    path = directory / f"{new_name()}.jsonl"
     flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-    return path, os.open(path, flags, _MODE)
+    fd = os.open(path, flags, _MODE)
+    with suppress(OSError):  # a file system without such locks; see is_written_to
+        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    return path, fd
+
+
+def new_name() -> str:
+    """A name that sorts by time; the rest keeps apart processes, sinks and clocks set back."""
+    return f"{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}-{os.getpid()}-{os.urandom(4).hex()}"
+
+
+def is_written_to(path: Path) -> bool:
+    """Whether a live process has the segment open for writing: it holds a lock on it until then."""
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(fd)
+    return False
 
 
 def make_directory(directory: Path, *, power: bool) -> None:

@@ -1,0 +1,40 @@
+"""Dead letters: events that a receiver will never take, kept with the reason.
+
+Each line is the event's own with one key more, ``dead_letter``, which readers of a log ignore.
+"""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+from pydantic_core import to_json
+
+from lastclick.sinks._segment import Segment
+
+_WHY = 200
+
+
+class Letters:
+    """The dead letters of one process: a segment file, made when the first one comes.
+
+    Args:
+        directory: Where they are.
+        limit: How many bytes one process keeps.
+    """
+
+    def __init__(self, directory: Path, limit: int) -> None:
+        self._directory = directory
+        self._limit = limit
+        self._segment: Segment | None = None
+
+    def add(self, line: bytes, why: str) -> None:
+        """Keep the event with the reason, if there is room.
+
+        Raises:
+            OSError: It could not be written.
+        """
+        told = {"reason": why[:_WHY], "at": datetime.now(UTC)}
+        letter = line[:-1] + b',"dead_letter":' + to_json(told) + b"}\n"
+        if self._segment is None or self._segment.spoilt:
+            self._segment = Segment(self._directory, {}, float("inf"), power=False)
+        if self._segment.size + len(letter) <= self._limit:
+            self._segment.append(letter)
