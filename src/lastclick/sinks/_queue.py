@@ -131,7 +131,8 @@ class Queue:
 
     def bury(self, line: bytes, reason: str, why: str) -> None:  # noqa: ARG002 - there is no place
         """Count it: without a spool there is no place for dead letters."""
-        self._losses.lose(line, reason)
+        if not is_record(line):  # a receiver that refuses to be told of losses is told no more
+            self._losses.lose(line, reason)
 
     def release(self) -> None:
         """Count what was not sent as lost: nobody will send it any more."""

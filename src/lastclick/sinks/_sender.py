@@ -339,7 +339,8 @@ class Sender:
                 continue
             self.source.bury(line, reason, why)
             del load.waiting[one]
-            self.dead.add()
+            if not is_record(line):
+                self.dead.add()
             self._tell(f"event {one} will not be taken: {why}", reason)
 
     def _tell(self, what: str, reason: str) -> None:

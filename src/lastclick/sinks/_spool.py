@@ -261,7 +261,8 @@ class Leftovers:
     def bury(self, line: bytes, reason: str, why: str) -> None:
         """Put the event among the dead letters, and owe the receiver's log the fact."""
         self._letters.add(line, why)
-        self._losses.lose(line, reason)
+        if not is_record(line):  # a receiver that refuses to be told of losses is told no more
+            self._losses.lose(line, reason)
 
     def drop_oldest(self) -> list[bytes] | None:
         """Remove the oldest segment of the adopted part; its lines that are not settled."""
