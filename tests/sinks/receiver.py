@@ -153,7 +153,7 @@ def _handler(receiver: Receiver) -> type[BaseHTTPRequestHandler]:
             head += "".join(f"{name}: {value}\r\n" for name, value in reply.headers.items())
             answer = head.encode() + b"\r\n" + reply.body
             if reply.fault == "half":
-                self.connection.sendall(answer[: len(answer) // 2])
+                self.connection.sendall(answer[: -len(reply.body) // 2])
                 self.close_connection = True
             elif reply.fault == "trickle":
                 for at in range(len(answer)):

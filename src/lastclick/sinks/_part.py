@@ -19,7 +19,7 @@ from typing import Self
 from pydantic_core import from_json, to_json
 
 from lastclick.sinks._lines import LINE_START, event_id, is_record
-from lastclick.sinks._segment import is_written_to, new_name
+from lastclick.sinks._segment import held, new_name
 from lastclick.sinks._sender import Load
 
 DEAD_LETTERS = "dead-letters"
@@ -107,8 +107,13 @@ class Part:
             load = self._read_file(path, events, size)
             if load is not None:
                 return load
-            self._remove_settled(path)
+            self._remove(path)
         return None
+
+    def remove_settled(self) -> None:
+        """Remove the segments that are settled."""
+        for path in self.files():
+            self._remove(path)
 
     def _read_file(self, path: Path, events: int, size: int) -> PartLoad | None:
         with path.open("rb") as file:
@@ -139,22 +144,19 @@ class Part:
             if one is not None and one not in self._settled:
                 waiting[one] = line
 
-    def _remove_settled(self, path: Path) -> None:
-        with suppress(OSError):
-            if is_written_to(path):
-                return
+    def _remove(self, path: Path) -> None:
+        """Remove the segment if it is settled, and nobody writes to it any more."""
+        with suppress(OSError), held(path), path.open("rb") as file:
             # Whoever wrote until just now may have added a line since it was read.
-            with path.open("rb") as file:
-                file.seek(self._offsets.get(path.name, 0))
-                if b"\n" in file.read():
-                    return
-            path.unlink()
-            self._offsets.pop(path.name, None)
+            file.seek(self._offsets.get(path.name, 0))
+            if b"\n" not in file.read():
+                path.unlink()
+                self._offsets.pop(path.name, None)
 
     def drop_oldest(self) -> list[bytes] | None:
         """Remove the oldest segment that nobody writes to; the lines of it that are not settled."""
         for path in self.files():
-            if not is_written_to(path):
+            with suppress(OSError), held(path):
                 block = path.read_bytes()[self._offsets.pop(path.name, 0) :]
                 path.unlink()
                 waiting: dict[str, bytes] = {}

@@ -47,9 +47,6 @@ class Queue:
         """Whether a record of losses was not sent yet."""
         return bool(self._losses)
 
-    def close(self) -> None:
-        """What is here can still be sent."""
-
     @property
     def state(self) -> str:
         """How many events wait, and how many had to go, in words."""
@@ -98,6 +95,10 @@ class Queue:
 
     def tend(self) -> None:
         """Have what is owed sent too."""
+        self.tell_losses()
+
+    def tell_losses(self) -> None:
+        """Queue what the receiver is owed."""
         for record in self._losses.records():
             self._put(record.line)
 

@@ -3,8 +3,8 @@
 import errno
 import fcntl
 import os
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
@@ -162,12 +162,15 @@ def mend(file: BinaryIO) -> None:
 def _create(directory: Path, *, power: bool) -> tuple[Path, int]:
     if not directory.is_dir():
         make_directory(directory, power=power)
-    path = directory / f"{new_name()}.jsonl"
-    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-    fd = os.open(path, flags, _MODE)
-    with suppress(OSError):  # a file system without such locks; see is_written_to
-        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    return path, fd
+    flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+    while True:
+        path = directory / f"{new_name()}.jsonl"
+        fd = os.open(path, flags, _MODE)
+        with suppress(OSError):  # held by somebody right now, or a file system without locks
+            fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        if os.fstat(fd).st_nlink:
+            return path, fd
+        os.close(fd)
 
 
 def new_name() -> str:
@@ -175,16 +178,22 @@ def new_name() -> str:
     return f"{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}-{os.getpid()}-{os.urandom(4).hex()}"
 
 
-def is_written_to(path: Path) -> bool:
-    """Whether a live process has the segment open for writing: it holds a lock on it until then."""
-    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+@contextmanager
+def held(path: Path) -> Iterator[int]:
+    """Hold a segment that no writer has open, in this process or another; its open file.
+
+    Raises:
+        BlockingIOError: A writer has.
+        FileNotFoundError: It is no more.
+    """
+    fd = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return True
+        if not os.fstat(fd).st_nlink:
+            raise FileNotFoundError
+        yield fd
     finally:
         os.close(fd)
-    return False
 
 
 def make_directory(directory: Path, *, power: bool) -> None:

@@ -23,6 +23,7 @@ from lastclick.sinks._sink import RECORDS
 
 #: How often, in seconds, to look what the spool takes up, and for parts that were left.
 _MEASURE_EVERY_S = 1.0
+_MEASURE_AGAIN_S = 0.05
 _ADOPT_EVERY_S = 5.0
 
 #: Segments are small, so that what was sent goes away soon and the oldest can go in small steps.
@@ -67,7 +68,7 @@ class Spool:
         self._settled = 0
         self._turn = False
         self._room = limit
-        self._measure_at = monotonic()
+        self._measured_at = -_MEASURE_EVERY_S
         self.full = False
 
     # The caller's side ---------------------------------------------------------------------------
@@ -84,7 +85,8 @@ class Spool:
         self._room -= len(event.line)
 
     def _refuse_if_full(self, event: Event) -> None:
-        if self._monotonic() >= self._measure_at:
+        # The sender may have made room since; but do not look for each of many events.
+        if self._monotonic() >= self._measured_at + _MEASURE_AGAIN_S:
             self._measure()
         if self._room > 0:
             return
@@ -112,10 +114,10 @@ class Spool:
         """Whether a record of losses could not be written yet."""
         return bool(self._losses) or self._file.stats.pending > 0
 
-    def close(self) -> None:
-        """Refuse what comes from now on; what is here can still be sent."""
-        self._write_losses()
-        self._file.close(0)
+    def tell_losses(self) -> None:
+        """Write what the receiver is owed to the log."""
+        for record in self._losses.records():
+            self._file.emit(record)
 
     def forget(self) -> None:
         """In a forked child: all of this is the parent's."""
@@ -131,12 +133,12 @@ class Spool:
 
     def tend(self) -> None:
         """Keep the spool within its limit, write what is owed, look for parts that were left."""
-        if self._monotonic() >= self._measure_at:
+        if self._monotonic() >= self._measured_at + _MEASURE_EVERY_S or self._is_tight():
             self._measure()
             if self._drop == "oldest":
                 self._trim()
         if self._room > 0:
-            self._write_losses()
+            self.tell_losses()
             self.full = False
         self._left.tend()
 
@@ -165,16 +167,21 @@ class Spool:
 
     def release(self) -> None:
         """Leave what is not sent to other processes."""
+        self._file.close(0)
+        self._own.remove_settled()
         self._own.let_go()
         self._left.release()
 
     def _measure(self) -> None:
-        self._measure_at = self._monotonic() + _MEASURE_EVERY_S
+        self._measured_at = self._monotonic()
         self._room = self._limit - spool_bytes(self._root)
+
+    def _is_tight(self) -> bool:
+        return self._room < self._limit // 8
 
     def _trim(self) -> None:
         """Drop the oldest segments while less than an eighth of the room is left."""
-        while self._room < self._limit // 8:
+        while self._is_tight():
             lines = self._left.drop_oldest()
             if lines is None:
                 lines = self._own.drop_oldest()
@@ -184,10 +191,6 @@ class Spool:
             for line in lines:
                 self._losses.lose(line, "spool_full")
             self._measure()
-
-    def _write_losses(self) -> None:
-        for record in self._losses.records():
-            self._file.emit(record)
 
 
 class Leftovers:

@@ -24,6 +24,7 @@ from lastclick.sinks._queue import Queue
 from lastclick.sinks._receiver import Receiver
 from lastclick.sinks._retry import retry_after
 from lastclick.sinks._sender import Answer, Pace, Sender
+from lastclick.sinks._sink import DECLARED
 from lastclick.sinks._spool import Spool
 from lastclick.sinks._webhooks import sign
 
@@ -164,6 +165,8 @@ class HttpSink:
         self._losses = Losses()
         #: Where events are accepted; None before the first one, and after the last.
         self._outlet: Queue | Spool | None = None
+        #: Declarations that came while there could be no spool.
+        self._undeclared: dict[str, Event] = {}
         #: Holds one item once the sink has started: who comes first decides, without a lock.
         self._running: dict[str, _Running] = {}
 
@@ -224,12 +227,18 @@ class HttpSink:
             msg = f"{self!r} is closed; it refused a {event.type} of funnel {event.funnel!r}"
             raise DeliveryError(msg, "closed")
         try:
-            return self._run().source
+            source = self._run().source
         except OSError as error:
-            self._losses.count(event, "no_spool")
-            self._losses.owe(event, "no_spool")
-            msg = f"event {event.event_id} not kept: {error}: {self._spool}"
+            if event.type == DECLARED:
+                self._undeclared[event.funnel] = event
+            else:
+                self._losses.count(event, "no_spool")
+                self._losses.owe(event, "no_spool")
+            msg = f"event {event.event_id} not kept: {error}"
             raise DeliveryError(msg, "no_spool") from None
+        for funnel in list(self._undeclared):
+            source.accept(self._undeclared.pop(funnel))
+        return source
 
     def _run(self) -> "_Running":
         """The source and the sender of this process, made by whoever comes first."""
@@ -294,10 +303,11 @@ class HttpSink:
         if running is None or self._pid != os.getpid():
             return True
         source, sender = running
-        source.close()
         sender.closing = True
         done = _wait(sender, timeout)
-        sender.stop()
+        if not done:
+            source.tell_losses()
+            sender.stop()
         return done and not source.owes
 
     def _leave(self, deadline: float) -> None:
@@ -307,7 +317,7 @@ class HttpSink:
             return
         source, sender = running
         if isinstance(source, Spool):
-            source.close()
+            source.tell_losses()
             if sender.failures == 0:  # else the next process has better chances
                 _wait(sender, deadline - time.monotonic())
             sender.stop()
