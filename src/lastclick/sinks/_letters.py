@@ -1,14 +1,18 @@
-"""Dead letters: events that a receiver will never take, kept with the reason.
+"""Dead letters: events that a receiver will not take, kept with the reason.
 
 Each line is the event's own with one key more, ``dead_letter``, which readers of a log ignore.
 """
 
+from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
 from pydantic_core import to_json
 
-from lastclick.sinks._segment import Segment
+from lastclick.errors import EventError
+from lastclick.events import Event, parse_line
+from lastclick.sinks._segment import Segment, held
 
 _WHY = 200
 
@@ -38,3 +42,28 @@ class Letters:
             self._segment = Segment(self._directory, {}, float("inf"), power=False)
         if self._segment.size + len(letter) <= self._limit:
             self._segment.append(letter)
+
+
+def revive(directory: Path, emit: Callable[[Event], object]) -> int:
+    """Give all dead letters to a sink, and remove those that it has accepted; how many they were.
+
+    Those of live processes stay, and so does what is no event any more.
+
+    Raises:
+        DeliveryError: The sink does not accept one; what follows stays.
+    """
+    number = 0
+    for path in sorted(directory.glob("*.jsonl")):
+        with suppress(BlockingIOError, FileNotFoundError), held(path):
+            rest = []
+            for line in path.read_bytes().splitlines():
+                try:
+                    event = parse_line(line)
+                except EventError:
+                    rest.append(line)
+                else:
+                    emit(event)
+                    number += 1
+            if not rest:
+                path.unlink()
+    return number

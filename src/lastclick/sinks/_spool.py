@@ -295,3 +295,20 @@ def spool_bytes(root: Path) -> int:
         except OSError:  # it has been sent and removed just now
             continue
     return total
+
+
+def waiting(root: Path) -> int:
+    """How many events wait in a spool, whoever is to send them."""
+    return sum(Part.look(directory).count() for directory in parts(root))
+
+
+def owned(root: Path) -> int:
+    """How many parts of a spool have a live owner, which sends them."""
+    number = 0
+    for directory in parts(root):
+        part = Part.claim(directory)
+        if part is None:
+            number += 1
+        else:
+            part.let_go()
+    return number
