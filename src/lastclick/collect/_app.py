@@ -105,16 +105,15 @@ class _Collector:
         #: Bytes of all requests under way. Only the event loop's thread changes it.
         self._held = 0
         self.metrics = Metrics(held=lambda: self._held, syncs=lambda: store.syncs)
-        #: One thread, so that one body at a time is taken apart: that needs room.
-        self._reader = ThreadPoolExecutor(1, thread_name_prefix="lastclick-collect-read")
 
     @asynccontextmanager
     async def lifespan(self, _: Starlette) -> AsyncIterator[None]:
         """Open the log before the first request, and close it after the last."""
         await asyncio.to_thread(self._store.open)
-        yield
+        # One thread, so that one body at a time is taken apart: that needs room.
+        with ThreadPoolExecutor(1, thread_name_prefix="lastclick-collect-read") as self._reader:
+            yield
         await asyncio.to_thread(self._store.close)
-        self._reader.shutdown()
 
     async def take(self, request: Request) -> Response:
         """Take in the events of a request."""

@@ -210,11 +210,13 @@ def _array(content: bytes) -> Iterator[tuple[object, str]]:
     try:
         text = content.decode()
         at = _after("[", text, _past_spaces(text, 0))
-        while not text.startswith("]", at):
+        ended = text.startswith("]", at)
+        while not ended:
             element, end = decode(text, at)
             yield element, text[at:end]
             at = _past_spaces(text, end)
-            if not text.startswith("]", at):
+            ended = text.startswith("]", at)
+            if not ended:
                 at = _after(",", text, at)
         if _after("]", text, at) != len(text):
             raise ValueError("something follows its end")

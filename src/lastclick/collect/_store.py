@@ -81,16 +81,12 @@ class Store:
     ) -> None:
         self._remember = _seconds(remember)
         self._clock = clock
-        self._log = _Log(FileSink(directory))
+        #: Where the log is.
+        self.directory = FileSink(directory).directory
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         #: How often the disk was waited for.
         self.syncs = 0
-
-    @property
-    def directory(self) -> Path:
-        """Where the log is."""
-        return self._log.directory
 
     # From other threads --------------------------------------------------------------------------
 
@@ -102,6 +98,7 @@ class Store:
         """
         if self._thread is None:
             seen = Seen(self.directory / SEEN, self._remember)
+            self._log = _Log(FileSink(self.directory))
             self._read_back(seen)
             self._thread = threading.Thread(
                 target=self._run, args=(seen,), name="lastclick-collect", daemon=True
@@ -124,7 +121,7 @@ class Store:
             self._jobs.put(None)
             self._thread.join()
             self._thread = None
-        self._log.close()
+            self._log.close()
 
     # In the thread -------------------------------------------------------------------------------
 
@@ -230,10 +227,6 @@ class _Log:
         self._touched: set[Segment] = set()
         #: The segment whose name is on the disk.
         self._named: Segment | None = None
-
-    @property
-    def directory(self) -> Path:
-        return self._sink.directory
 
     def declare(self, funnel: str, line: bytes) -> bool:
         """Have the line at the head of every segment to come; whether it will be."""
