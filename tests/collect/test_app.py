@@ -4,6 +4,8 @@ import gzip
 import json
 import os
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -478,6 +480,18 @@ def test_metrics_count_what_was_done(tmp_path: Path) -> None:
 
 
 # Settings ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("missing", ["starlette", "prometheus_client"])
+def test_without_its_extra_the_module_names_it(missing: str) -> None:
+    """Whoever imports it reads what to install."""
+    code = f"import sys; sys.modules[{missing!r}] = None; import lastclick.collect"
+
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+
+    assert done.stderr.endswith(
+        "lastclick.collect needs the extra 'collect': pip install 'lastclick[collect]'\n"
+    )
 
 
 def test_wrong_settings_are_refused_at_once(tmp_path: Path) -> None:
