@@ -65,12 +65,17 @@ class Disk:
     def __init__(self) -> None:
         self.synced = 0
         self.fails = False
-        self.waiting = threading.Semaphore(0)
+        self.waiting = threading.Event()
         self.open = threading.Event()
         self.open.set()
 
+    def block(self) -> None:
+        """Let nobody through until `open` is set; `waiting` is set once somebody is there."""
+        self.waiting.clear()
+        self.open.clear()
+
     def fsync(self, fd: int, real: Callable[[int], None] = os.fsync) -> None:
-        self.waiting.release()
+        self.waiting.set()
         self.open.wait(timeout=30)
         if self.fails:
             raise OSError(errno.EIO, os.strerror(errno.EIO))
@@ -130,8 +135,25 @@ def test_what_the_index_lost_is_read_back_from_the_log(log: Path, lost: str) -> 
         assert write(store, 1, 2, 3) == [DUPLICATE, DUPLICATE, WRITTEN]
 
 
-def test_a_log_of_many_lines_is_read_back_with_what_others_wrote(log: Path) -> None:
+def test_what_is_read_back_is_on_the_disk_too(log: Path, disk: Disk) -> None:
+    """A killed process may not have waited for it, and it will be answered as kept."""
+    with opened(log) as store:
+        write(store, 1)
+    before = disk.synced
+
+    with opened(log):
+        assert disk.synced == before + 2  # the segment and the directory
+
+    disk.fails = True
+    with pytest.raises(OSError, match="Input/output error"):
+        Store(log, remember=WEEK).open()
+
+
+def test_a_log_of_many_lines_is_read_back_with_what_others_wrote(
+    log: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Segments of a shop's own sink, gzipped ones and torn ends are no obstacle."""
+    monkeypatch.setattr("lastclick.collect._store._READ_AT_A_TIME", 500)
     sink = FileSink(log)
     sink.emit(declared())
     for number in range(1200):
@@ -165,9 +187,9 @@ def test_the_horizon_is_a_duration(log: Path, remember: object) -> None:
 def test_requests_share_a_wait_for_the_disk(log: Path, disk: Disk) -> None:
     """What comes during one wait is written together before the next."""
     with opened(log) as store:
-        disk.open.clear()
+        disk.block()
         first = store.write(some(0))
-        disk.waiting.acquire(timeout=30)
+        disk.waiting.wait(timeout=30)
         rest = [store.write(some(number, number + 100)) for number in range(1, 20)]
         nobody = not any(job.done() for job in [first, *rest])
         disk.open.set()
@@ -195,12 +217,12 @@ def test_nothing_is_said_to_be_kept_before_the_disk_has_it(log: Path, disk: Disk
 def test_the_name_of_a_new_segment_is_on_the_disk_too(log: Path, disk: Disk) -> None:
     """Or the file would be gone after a loss of power; once for each segment is enough."""
     with opened(log) as store:
-        write(store, 1)
-        first = disk.synced
-        write(store, 2)
+        synced = [disk.synced]
+        for number in (1, 2):
+            write(store, number)
+            synced.append(disk.synced)
 
-    assert first == 2
-    assert disk.synced == 3
+    assert synced == [1, 3, 4]
 
 
 def test_a_torn_line_is_followed_by_nothing(log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -263,9 +285,9 @@ def test_what_waits_is_written_before_the_end(log: Path, disk: Disk) -> None:
     store = Store(log, remember=WEEK)
     store.open()
     store.open()
-    disk.open.clear()
+    disk.block()
     first = store.write(some(1))
-    disk.waiting.acquire(timeout=30)
+    disk.waiting.wait(timeout=30)
     second, third = store.write(some(2)), store.write(some(3))
     assert second.cancel()
     threading.Timer(0.1, disk.open.set).start()

@@ -23,7 +23,7 @@ from lastclick.errors import ConfigError, EventError
 from lastclick.events import FunnelDeclared, parse_line
 from lastclick.logs import read_log
 from lastclick.sinks import FileSink
-from lastclick.sinks._segment import Segment, sync_directory
+from lastclick.sinks._segment import Segment
 
 _logger = logging.getLogger("lastclick")
 
@@ -37,7 +37,7 @@ _MOST_FUNNELS = 1000
 #: A segment's file may be stamped a little before the clock that we read.
 _CLOCK_STEPS = 60.0
 
-_READ_AT_A_TIME = 1000
+_READ_AT_A_TIME = 20_000
 _DECLARES = b'"type":"funnel_declared"'
 _PROBE_BYTES = 4096
 
@@ -99,7 +99,11 @@ class Store:
         if self._thread is None:
             seen = Seen(self.directory / SEEN, self._remember)
             self._log = _Log(FileSink(self.directory))
-            self._read_back(seen)
+            try:
+                self._read_back(seen)
+            except BaseException:
+                seen.close()
+                raise
             self._thread = threading.Thread(
                 target=self._run, args=(seen,), name="lastclick-collect", daemon=True
             )
@@ -194,8 +198,15 @@ class Store:
         since = now - self._remember
         if seen.complete_until is not None:
             since = max(since, min(now, seen.complete_until) - _CLOCK_STEPS)
+        log = read_log(self.directory, datetime.fromtimestamp(since, UTC))
+        # A killed process may not have waited for what can be read now, and what is known is
+        # answered as kept.
+        for path in log.files():
+            if path.stat().st_mtime >= since:
+                _sync(path)
+        _sync(self.directory)
         some: list[bytes] = []
-        for _, _, line in read_log(self.directory, datetime.fromtimestamp(since, UTC)).lines():
+        for _, _, line in log.lines():
             some.append(digest_of(line))
             if _DECLARES in line:
                 with suppress(EventError):
@@ -269,7 +280,7 @@ class _Log:
             try:
                 os.fsync(segment.fd)
                 if segment is not self._named:
-                    sync_directory(segment.path.parent)
+                    _sync(segment.path.parent)
                     self._named = segment
             except OSError:
                 # The kernel may have dropped the pages; a second fsync would say all is well.
@@ -284,6 +295,15 @@ class _Log:
 
     def close(self) -> None:
         self._sink.close(0)
+
+
+def _sync(path: Path) -> None:
+    """Wait until a file, or the names in a directory, are on the disk."""
+    fd = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
 
 
 def _try_out(directory: Path) -> None:
