@@ -4,6 +4,7 @@ It prints what the library says and computes nothing. Needs the extra ``cli``.
 """
 
 import json
+import os
 import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -37,6 +38,7 @@ _EXIT_CODES = (
 _SHOWN = 5
 _UNITS = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86_400, "w": 604_800}
 _EXCLUDED = "traffic=bot,staff,test"
+_SECRETS = "LASTCLICK_SECRETS"
 
 Told = Callable[[int, int], object] | None
 
@@ -430,6 +432,54 @@ def check(
     if checked.findings:
         raise typer.Exit(FOUND)
     typer.echo("nothing wrong" if problems.lines else "nothing in it")
+
+
+# collect ------------------------------------------------------------------------------------------
+
+
+@app.command(epilog=_EXIT_CODES)
+def collect(
+    to: Annotated[Path, typer.Option(metavar="LOG", help="The directory of the log to write.")],
+    listen: Annotated[
+        str, typer.Option(metavar="HOST:PORT", help="Where requests are taken.")
+    ] = "127.0.0.1:8787",
+    secrets: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help=f"Secrets that requests must be signed with, one a line. Or in the variable "
+            f"{_SECRETS} of the environment, with spaces between them.",
+        ),
+    ] = None,
+    remember: Annotated[
+        str, typer.Option(metavar="DURATION", help="How long a resent event is recognised.")
+    ] = "7d",
+) -> None:
+    """Receive events over HTTP and write them to a log, until stopped.
+
+    Takes what HttpSink sends at POST /v1/events; what it answers as accepted is on the disk.
+    Also: GET /health, and GET /metrics for Prometheus. Needs the extra 'collect'.
+    """
+    try:
+        from lastclick.collect import create_app
+        from lastclick.collect._server import serve
+    except ModuleNotFoundError:
+        _stop("collecting needs the extra 'collect': pip install 'lastclick[collect]'", WRONG)
+    known = _secrets(secrets)
+    horizon = _limit("--remember", remember)
+    assert horizon is not None
+    collector = create_app(to, secrets=known, remember=horizon)
+    if known is None:
+        typer.echo("lastclick: no secrets: whoever reaches this may write to the log", err=True)
+    serve(collector, listen, lambda url: typer.echo(f"collecting at {url}/v1/events into {to}"))
+
+
+def _secrets(file: Path | None) -> list[str] | None:
+    """From a file and the environment; never from the command line, which others can see."""
+    variable = os.environ.get(_SECRETS)
+    if file is None and variable is None:
+        return None
+    return [*("" if file is None else file.read_text()).split(), *(variable or "").split()]
 
 
 # Long work ----------------------------------------------------------------------------------------
