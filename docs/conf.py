@@ -39,6 +39,8 @@ MODULES = (
     "",
     ".sinks",
     ".sinks.bodies",
+    ".sinks.http",
+    ".collect",
     ".metrics",
     ".logs",
     ".events",

@@ -29,7 +29,7 @@ PLAIN = (
     ".testing",
 )
 #: Those that need an extra.
-EXTRAS = (".collect",)
+EXTRAS = (".sinks.http", ".collect")
 MODULES = (*PLAIN, *EXTRAS)
 
 #: Helpers that make codes of the name they are given: no_<name>, bad_<name>, long_<name>.

@@ -16,6 +16,8 @@ CORE_PACKAGES = {"attrs", "lastclick", "pydantic", "pydantic_core", "typing_exte
 EXTRAS = {
     "cli.py": {"rich", "typer"},
     "__main__.py": {"rich", "typer"},
+    "sinks/http.py": {"urllib3"},
+    "sinks/_receiver.py": {"compression"},  # Python's own, from 3.14 on
     "collect/_app.py": {"prometheus_client", "starlette"},
     "collect/_metrics.py": {"prometheus_client"},
     "collect/_server.py": {"starlette", "uvicorn"},

@@ -474,6 +474,76 @@ def collect(
     serve(collector, listen, lambda url: typer.echo(f"collecting at {url}/v1/events into {to}"))
 
 
+# ship ---------------------------------------------------------------------------------------------
+
+
+@app.command(epilog=_EXIT_CODES)
+def ship(
+    spool: Annotated[Path, typer.Argument(help="The spool of an HttpSink.", metavar="SPOOL")],
+    url: Annotated[str, typer.Option(help="Where to POST to.")],
+    headers: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Headers to send, such as credentials: 'Name: value'."),
+    ] = None,
+    secrets: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help=f"Secrets to sign requests with, one a line. Or in the variable {_SECRETS} of "
+            f"the environment, with spaces between them.",
+        ),
+    ] = None,
+    dead_letters: Annotated[
+        bool, typer.Option("--dead-letters", help="Send the dead letters once more, too.")
+    ] = False,
+    patience: Annotated[
+        str, typer.Option(metavar="DURATION", help="End after so long without an event sent.")
+    ] = "30s",
+) -> None:
+    """Send by hand what is left in a spool.
+
+    What belongs to a running process is left to it. Sends lines of JSON, as HttpSink does unless
+    it is given another body. Needs the extra 'http'.
+    """
+    try:
+        from lastclick.sinks._ship import ship as send
+    except ModuleNotFoundError:
+        _stop("shipping needs the extra 'http': pip install 'lastclick[http]'", WRONG)
+    if not spool.is_dir():
+        _stop(f"no spool at {spool}; name the directory that HttpSink has as spool=", WRONG)
+    seconds = _limit("--patience", patience)
+    assert seconds is not None
+    with _progress("sending") as told:
+        shipped = send(
+            spool,
+            url,
+            headers=_read_headers(headers),
+            secrets=_secrets(secrets) or (),
+            dead_letters=dead_letters,
+            patience=seconds,
+            progress=told,
+        )
+    typer.echo(
+        f"{spool}: {shipped.sent:,} events sent, {shipped.refused:,} refused, {shipped.left:,} left"
+    )
+    if shipped.owned:
+        typer.echo(f"{shipped.owned:,} parts belong to running processes, which send them")
+    if shipped.refused:
+        typer.echo(f"what was refused is in {spool / 'dead-letters'}, with the reason")
+    if shipped.left or shipped.refused:
+        raise typer.Exit(FOUND)
+
+
+def _read_headers(file: Path | None) -> dict[str, str]:
+    """Headers from a file, one a line; never from the command line, which others can see."""
+    lines = [] if file is None else [line for line in file.read_text().splitlines() if line.strip()]
+    pairs = [line.partition(":") for line in lines]
+    wrong = [number for number, (_, colon, _) in enumerate(pairs, 1) if not colon]
+    if wrong:
+        _stop(f"{file}: line {wrong[0]} is no header; write 'Name: value'", WRONG)
+    return {name.strip(): value.strip() for name, _, value in pairs}
+
+
 def _secrets(file: Path | None) -> list[str] | None:
     """From a file and the environment; never from the command line, which others can see."""
     variable = os.environ.get(_SECRETS)
@@ -486,7 +556,7 @@ def _secrets(file: Path | None) -> list[str] | None:
 
 
 @contextmanager
-def _progress(what: Literal["reading", "importing", "checking"]) -> Iterator[Told]:
+def _progress(what: Literal["reading", "importing", "checking", "sending"]) -> Iterator[Told]:
     """A bar on stderr, if that is a terminal; gone when the work is done."""
     if not sys.stderr.isatty():  # rich would also ask variables of the environment
         yield None

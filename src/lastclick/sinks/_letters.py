@@ -64,6 +64,8 @@ def revive(directory: Path, emit: Callable[[Event], object]) -> int:
                 else:
                     emit(event)
                     number += 1
-            if not rest:
+            if rest:
+                path.write_bytes(b"".join(line + b"\n" for line in rest))
+            else:
                 path.unlink()
     return number

@@ -85,13 +85,6 @@ class Part:
         part._read_cursor()
         return part
 
-    @classmethod
-    def look(cls, directory: Path) -> Self:
-        """A part as it stands, whoever owns it; for counting only."""
-        part = cls(directory, -1)
-        part._read_cursor()
-        return part
-
     def _read_cursor(self) -> None:
         # A cursor that cannot be read, after a loss of power, has everything sent once more.
         with suppress(OSError, ValueError, TypeError, AttributeError):

@@ -297,18 +297,14 @@ def spool_bytes(root: Path) -> int:
     return total
 
 
-def waiting(root: Path) -> int:
-    """How many events wait in a spool, whoever is to send them."""
-    return sum(Part.look(directory).count() for directory in parts(root))
-
-
-def owned(root: Path) -> int:
-    """How many parts of a spool have a live owner, which sends them."""
-    number = 0
+def left_in(root: Path) -> tuple[int, int]:
+    """How many events wait in parts without an owner, and how many parts have a live one."""
+    events = owned = 0
     for directory in parts(root):
         part = Part.claim(directory)
         if part is None:
-            number += 1
+            owned += 1
         else:
+            events += part.count()
             part.let_go()
-    return number
+    return events, owned
