@@ -40,7 +40,8 @@ class Reply(NamedTuple):
         headers: Beside the length.
         delay: Seconds before the answer.
         fault: "hang" (no answer until the receiver stops), "reset", "empty" (the connection is
-            closed), "half" (a part of the answer), "trickle" (a byte at a time) or None.
+            closed), "half" (a part of the answer), "trickle" (a byte at a time), "drip" (headers
+            without an end) or None.
         kept: Whether the events were taken in, whatever the answer.
     """
 
@@ -155,6 +156,11 @@ def _handler(receiver: Receiver) -> type[BaseHTTPRequestHandler]:
             if reply.fault == "half":
                 self.connection.sendall(answer[: -len(reply.body) // 2])
                 self.close_connection = True
+            elif reply.fault == "drip":
+                self.close_connection = True
+                self.connection.sendall(head.encode())
+                while not receiver.stopping.wait(0.05):
+                    self.connection.sendall(b"X-Wait: 1\r\n")
             elif reply.fault == "trickle":
                 for at in range(len(answer)):
                     self.connection.sendall(answer[at : at + 1])

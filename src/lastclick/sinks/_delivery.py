@@ -94,7 +94,7 @@ class Timeout:
 
     Args:
         connect: Until there is a connection.
-        read: Until each next part of the answer.
+        read: Until the whole answer has come, at whatever pace.
 
     Raises:
         ConfigError: A setting cannot be used; the message names it.

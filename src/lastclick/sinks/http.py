@@ -2,7 +2,10 @@
 
 import atexit
 import hashlib
+import http.client
+import io
 import os
+import socket
 import sys
 import threading
 import time
@@ -10,7 +13,7 @@ import weakref
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
-from typing import Literal, NamedTuple, get_args
+from typing import Any, Literal, NamedTuple, get_args
 from urllib.parse import urljoin
 from urllib.request import getproxies, proxy_bypass
 
@@ -365,6 +368,7 @@ class _Transport:
         self._pool: urllib3.PoolManager = (
             urllib3.PoolManager(maxsize=1) if not proxy else urllib3.ProxyManager(proxy, maxsize=1)
         )
+        self._pool.pool_classes_by_scheme = _POOLS
 
     def __call__(self, payload: bodies.Payload) -> Answer:
         try:
@@ -420,6 +424,53 @@ class _Transport:
             response.close()
             raise ValueError(f"an answer of more than {_ANSWER_BYTES:,} bytes")
         return body
+
+
+class _InTime(io.RawIOBase):
+    """What comes from a socket until a deadline.
+
+    A timeout of the socket begins anew with each byte: a receiver that sends one now and then, of
+    headers without an end, would hold the sender for ever.
+    """
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock = sock
+        self._raw = sock.makefile("rb", buffering=0)
+        self._until = time.monotonic() + (sock.gettimeout() or 0.0)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any, /) -> int | None:
+        left = self._until - time.monotonic()
+        if left <= 0:
+            raise TimeoutError("the answer was not whole in time")
+        self._sock.settimeout(left)
+        return self._raw.readinto(buffer)
+
+    def close(self) -> None:
+        self._raw.close()
+        super().close()
+
+
+class _Response(http.client.HTTPResponse):
+    def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
+        super().__init__(sock, *args, **kwargs)
+        self.fp.close()
+        self.fp = io.BufferedReader(_InTime(sock))
+
+
+class _Http(urllib3.HTTPConnectionPool):
+    class ConnectionCls(urllib3.connection.HTTPConnection):
+        response_class = _Response
+
+
+class _Https(urllib3.HTTPSConnectionPool):
+    class ConnectionCls(urllib3.connection.HTTPSConnection):
+        response_class = _Response
+
+
+_POOLS = {"http": _Http, "https": _Https}
 
 
 # Settings ----------------------------------------------------------------------------------------
