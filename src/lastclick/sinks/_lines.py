@@ -13,7 +13,8 @@ from lastclick.sinks._sink import RECORDS
 #: the start of a line, a torn line comes before it.
 LINE_START = b'{"v":1,'
 
-_TEXT = rb'"(?:[^"\\]|\\.)*"'
+_TEXT = rb'"[^"\\]*(?:\\.[^"\\]*)*"'
+_ID = re.compile(rb'\{"v":1,"type":%b,"event_id":(?P<id>%b)' % (_TEXT, _TEXT))
 _HEAD = re.compile(
     rb'\{"v":1,"type":(?P<type>%b),"event_id":(?P<id>%b),"funnel":(?P<funnel>%b),'
     rb'"occurred_at":"(?P<at>[^"]*)"' % (_TEXT, _TEXT, _TEXT)
@@ -37,10 +38,13 @@ def is_record(line: bytes) -> bool:
 
 def event_id(line: bytes) -> str | None:
     """The id of the event; None where it is no line of a log."""
-    found = _HEAD.match(line)
-    with suppress(ValueError):  # bytes that are no text
-        return None if found is None else _text(found["id"])
-    return None
+    found = _ID.match(line)
+    if found is None:
+        return None
+    try:
+        return _text(found[1])
+    except ValueError:  # bytes that are no text
+        return None
 
 
 def head(line: bytes) -> Head | None:

@@ -120,29 +120,30 @@ class Part:
             while True:
                 offset = file.seek(self._offsets.get(path.name, 0))
                 block = file.read(size)
-                whole = block.rfind(b"\n") + 1
-                if not whole and len(block) < size:
+                *lines, rest = block.split(b"\n", events)  # no more than are asked for
+                if not lines and len(block) < size:
                     return None
-                waiting: dict[str, bytes] = {}
-                end = offset
-                for line in block[:whole].splitlines(keepends=True) if whole else (block,):
-                    if len(waiting) == events:
-                        break
-                    end += len(line)
-                    self._add(waiting, line)
+                end = offset + len(block) - (len(rest) if lines else 0)
+                waiting = self._waiting(lines)
                 if waiting:
                     return PartLoad(waiting, self, path.name, end)
                 self._offsets[path.name] = end
 
-    def _add(self, waiting: dict[str, bytes], line: bytes) -> None:
-        # A write that fell short leaves the beginning of a line, to which another thread may have
-        # appended a whole one; mended, it is spaces.
-        at = line.rfind(LINE_START)
-        if at >= 0 and line.endswith(b"}\n"):
-            line = line[at:-1]
-            one = event_id(line)
-            if one is not None and one not in self._settled:
-                waiting[one] = line
+    def _waiting(self, lines: list[bytes]) -> dict[str, bytes]:
+        """The events among the lines that are not settled, by id."""
+        found = {}
+        for line in lines:
+            # A write that fell short leaves the beginning of a line, to which another thread may
+            # have appended a whole one; mended, it is spaces.
+            at = line.rfind(LINE_START)
+            if at >= 0 and line.endswith(b"}"):
+                whole = line[at:]
+                one = event_id(whole)
+                if one is not None:
+                    found[one] = whole
+        for one in self._settled & found.keys():
+            del found[one]
+        return found
 
     def _remove(self, path: Path) -> None:
         """Remove the segment if it is settled, and nobody writes to it any more."""
@@ -159,10 +160,7 @@ class Part:
             with suppress(OSError), held(path):
                 block = path.read_bytes()[self._offsets.pop(path.name, 0) :]
                 path.unlink()
-                waiting: dict[str, bytes] = {}
-                for line in block.splitlines(keepends=True):
-                    self._add(waiting, line)
-                return list(waiting.values())
+                return list(self._waiting(block.split(b"\n")).values())
         return None
 
     def count(self) -> int:

@@ -347,10 +347,10 @@ def _wait(sender: Sender, timeout: float) -> bool:
     # The look that is going on now may have passed by what has only just come.
     enough = sender.idle_passes + 2
     while sender.idle_passes < enough and not sender.ended:
+        sender.bell.ring()
         left = deadline - time.monotonic()
         if left <= 0:
             return False
-        sender.bell.ring()
         time.sleep(min(_LOOK_EVERY_S, left))
     return sender.idle_passes >= enough or not sender.stopped
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from pydantic_core import to_json
 
 from lastclick.errors import ConfigError, shown
+from lastclick.sinks._lines import event_id
 from lastclick.sinks.bodies._payload import JSON, Body, Payload, Refused, records
 
 _NONCHARACTERS = "".join(
@@ -108,4 +109,7 @@ def _uri(source: object) -> str:
 
 
 def _ids(lines: Sequence[bytes]) -> tuple[str, ...]:
-    return tuple([record["event_id"] for record in records(lines)])
+    found = [one for one in map(event_id, lines) if one is not None]
+    if len(found) < len(lines):  # somebody else wrote them
+        found = [record["event_id"] for record in records(lines)]
+    return tuple(found)
