@@ -3,6 +3,7 @@
 import gzip
 import json
 import socket
+import ssl
 import struct
 import threading
 import time
@@ -76,7 +77,12 @@ def in_turn(*replies: Reply) -> Callable[[Request], Reply]:
 class Receiver:
     """The server; ``behave`` says how each request is answered and may be changed at any time."""
 
-    def __init__(self, behave: Callable[[Request], Reply] = FINE, port: int = 0) -> None:
+    def __init__(
+        self,
+        behave: Callable[[Request], Reply] = FINE,
+        port: int = 0,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
         self.behave = behave
         self.requests: list[Request] = []
         self.events: Counter[str] = Counter()
@@ -85,13 +91,20 @@ class Receiver:
         self._lock = threading.Lock()
         self._server = ThreadingHTTPServer(("127.0.0.1", port), _handler(self))
         self._server.daemon_threads = True
+        self.scheme = "http"
+        if tls is not None:
+            self.scheme = "https"
+            # Hands are shaken in the thread of the connection, with the first read.
+            self._server.socket = tls.wrap_socket(
+                self._server.socket, server_side=True, do_handshake_on_connect=False
+            )
         self.port: int = self._server.server_address[1]
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
         self._thread.start()
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}/v1/events"
+        return f"{self.scheme}://127.0.0.1:{self.port}/v1/events"
 
     @property
     def shopper_ids(self) -> list[str]:
@@ -126,6 +139,10 @@ def _handler(receiver: Receiver) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
         disable_nagle_algorithm = True
+
+        def handle(self) -> None:
+            with suppress(ssl.SSLError):  # somebody who does not trust us
+                super().handle()
 
         def do_POST(self) -> None:
             content = self.rfile.read(int(self.headers["Content-Length"]))
