@@ -11,10 +11,11 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from lastclick.logs import read_log
 from lastclick.sinks._webhooks import Secrets, sign
 
 #: Serves with limits that a test wants, which the command has no options for.
@@ -56,12 +57,18 @@ def lines(*numbers: int | str, note: str = "") -> bytes:
     return b"".join(line(number, note=note) + b"\n" for number in numbers)
 
 
+def by_segment(log: Path) -> list[list[dict[str, Any]]]:
+    """The whole lines of each segment, oldest first; closed ones may be compressed by now."""
+    found: dict[Path, list[dict[str, Any]]] = {}
+    for path, _, content in read_log(log).lines():
+        with suppress(ValueError):  # a killed process left a part of its last line
+            found.setdefault(path, []).append(json.loads(content))
+    return list(found.values())
+
+
 def written(log: Path) -> list[dict[str, Any]]:
-    """Every whole line of the log."""
-    found = []
-    for segment in sorted(log.glob("*.jsonl")):
-        found += [json.loads(one) for one in segment.read_bytes().split(b"\n")[:-1]]
-    return found
+    """The whole lines of the log."""
+    return [one for segment in by_segment(log) for one in segment]
 
 
 def ids(log: Path) -> list[str]:

@@ -16,7 +16,7 @@ from lastclick.collect._store import SEEN, Kept, Store
 from lastclick.errors import ConfigError
 from lastclick.sinks import FileSink
 from lastclick.sinks._segment import Segment
-from tests.collect.collector import ids, line, written
+from tests.collect.collector import by_segment, ids, line
 from tests.sinks.logs import declared, entered
 from tests.sinks.test_file_faults import fill
 
@@ -211,7 +211,7 @@ def test_nothing_is_said_to_be_kept_before_the_disk_has_it(log: Path, disk: Disk
         assert write(store, 1, 2, 3) == [DUPLICATE, WRITTEN, WRITTEN]
 
     assert set(ids(log)) == {"e-1", "e-2", "e-3"}
-    assert len(list(log.glob("*.jsonl"))) == 2
+    assert len(by_segment(log)) == 2
 
 
 def test_the_name_of_a_new_segment_is_on_the_disk_too(log: Path, disk: Disk) -> None:
@@ -243,7 +243,7 @@ def test_a_torn_line_is_followed_by_nothing(log: Path, monkeypatch: pytest.Monke
         assert write(store, 1, 2, 3) == [DUPLICATE, WRITTEN, WRITTEN]
 
     assert ids(log) == ["e-1", "e-2", "e-3"]
-    assert all(one.read_bytes().endswith(b"\n") for one in log.glob("*.jsonl"))
+    assert [len(segment) for segment in by_segment(log)] == [1, 2]
 
 
 def test_a_full_disk_loses_nothing_and_tells_of_no_loss(disk_of_1_mib: Path) -> None:
@@ -316,13 +316,6 @@ def test_each_segment_begins_with_the_declarations(log: Path) -> None:
     assert first == ["checkout", "other", "checkout"]
     assert sorted(second[:2]) == ["checkout", "other"]
     assert second[2:] == ["checkout"]
-
-
-def by_segment(log: Path) -> list[list[dict]]:
-    """The lines of each segment, oldest first."""
-    found = written(log)
-    sizes = [one.read_bytes().count(b"\n") for one in sorted(log.glob("*.jsonl"))]
-    return [[found.pop(0) for _ in range(size)] for size in sizes]
 
 
 def test_a_new_declaration_takes_the_place_of_the_old_one(log: Path) -> None:

@@ -202,8 +202,9 @@ class Store:
         # A killed process may not have waited for what can be read now, and what is known is
         # answered as kept.
         for path in log.files():
-            if path.stat().st_mtime >= since:
-                _sync(path)
+            with suppress(FileNotFoundError):  # compressed or deleted at this moment
+                if path.stat().st_mtime >= since:
+                    _sync(path)
         _sync(self.directory)
         some: list[bytes] = []
         for _, _, line in log.lines():
