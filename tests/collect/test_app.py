@@ -287,11 +287,12 @@ def test_a_slow_body_is_refused(impatient: Collector) -> None:
     [
         pytest.param(b"", id="nothing"),
         pytest.param(b"POST /v1/events HTTP/1.1\r\nHost: ", id="half a head"),
+        pytest.param(head(0) + b"POST /v1/events HTTP/1.1\r\n", id="half of a second head"),
         pytest.param(head(10**6, path="/nowhere"), id="a body that nobody wants"),
     ],
 )
 def test_whoever_dawdles_is_cut_off(impatient: Collector, begun: bytes) -> None:
-    """Before a request, within its head, and after its answer: a second, then it is over."""
+    """Before a request, within its head, and after an answer: a second, then it is over."""
     with connected(impatient) as connection:
         connection.settimeout(0.05)
         cut_off = False
