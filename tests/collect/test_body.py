@@ -10,6 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+pytest.importorskip("lastclick.collect", reason="the extra 'collect' is not installed")
+
 from lastclick.collect._body import Limits, Refusal, Unpacker, read_events, split_of
 from lastclick.collect._lines import Line, Rejected
 from lastclick.errors import ConfigError

@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 from hypothesis import given
 
+pytest.importorskip("lastclick.collect", reason="the extra 'collect' is not installed")
+
 from lastclick.collect._lines import Line, Rejected, read_line
 from lastclick.events import Event, parse_line
 from tests.collect.collector import line

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+pytest.importorskip("lastclick.collect", reason="the extra 'collect' is not installed")
+
 from lastclick.collect._lines import digest_of
 from lastclick.collect._seen import Seen
 from lastclick.errors import ConfigError

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+pytest.importorskip("lastclick.collect", reason="the extra 'collect' is not installed")
+
 from lastclick.collect._lines import Line, read_line
 from lastclick.collect._store import SEEN, Kept, Store
 from lastclick.errors import ConfigError
