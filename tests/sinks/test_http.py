@@ -291,6 +291,7 @@ def test_a_receiver_that_is_not_what_it_seems_gets_nothing(
     assert not sink.flush(0.2)
     assert "SSLError" in caplog.text
     sink.close(0)
+    wait_until(lambda: sink._running[""].sender.ended)
 
 
 @pytest.mark.parametrize("fault", ["reset", "empty", "half", "trickle"])

@@ -20,6 +20,7 @@ import pytest
 pytest.importorskip("urllib3", reason="needs the extra 'http'")
 
 from lastclick import Funnel
+from lastclick.sinks import http as module
 from lastclick.sinks.http import HttpSink
 from tests.sinks.logs import all_succeeded, declared, entered, fork
 from tests.sinks.receiver import Receiver, Reply, always, receiving
@@ -120,7 +121,7 @@ def test_a_fork_without_hooks_is_noticed(receiver: Receiver, spool: Path | None)
     assert receiver.events == Counter(names(10, "parent", "child", "later"))
 
 
-@pytest.mark.parametrize("verb", ["flush", "close", "_leave"])
+@pytest.mark.parametrize("verb", ["flush", "close"])
 def test_a_child_that_records_nothing_leaves_the_parents_alone(
     receiver: Receiver, spool: Path | None, verb: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -133,7 +134,8 @@ def test_a_child_that_records_nothing_leaves_the_parents_alone(
     with monkeypatch.context() as patch:
         patch.setattr(os, "getpid", lambda: here + 1)
         began = time.monotonic()
-        getattr(sink, verb)(began + 5 if verb == "_leave" else 0.05)
+        getattr(sink, verb)(0.05)
+        module._at_exit()
         assert time.monotonic() - began < 2
 
     receiver.stop()
@@ -202,6 +204,24 @@ def test_a_queue_sends_at_exit_what_it_can(receiver: Receiver) -> None:
     took = time.time() - float(done.stdout)
     assert took < 2.0
     assert "the process ends with 1,000 events that were not sent; name a spool=" in done.stderr
+
+
+def test_an_exit_waits_for_sinks_that_nobody_holds(receiver: Receiver) -> None:
+    """A sink that a view made and forgot sends what it took, and what it cannot send is told."""
+    program = """
+        import logging; logging.basicConfig()
+        def view(number):
+            HttpSink(sys.argv[1]).emit(entered(number))
+        for number in range(20):
+            view(number)
+    """
+    done = run(program, receiver.url)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert len(receiver.shopper_ids) == 20
+
+    receiver.behave = always(Reply(503))
+    done = run(program, receiver.url)
+    assert "the process ends with 1 events that were not sent; name a spool=" in done.stderr
 
 
 def test_a_killed_process_loses_nothing(tmp_path: Path, receiver: Receiver) -> None:

@@ -3,6 +3,7 @@
 import shutil
 import ssl
 import subprocess
+import time
 from datetime import timedelta
 from pathlib import Path
 
@@ -50,6 +51,8 @@ def test_tls_is_verified(
         assert receiver.requests == []
         assert "certificate verify failed" in caplog.text
         stranger.close(0)
+        while not stranger._running[""].sender.ended:
+            time.sleep(0.01)
 
         monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "certificate.pem"))
         known = HttpSink(receiver.url, retry=SWIFT)

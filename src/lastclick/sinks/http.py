@@ -196,7 +196,7 @@ class HttpSink:
         running = self._running.get("")
         if running is None:
             return HttpStats(0, 0, self._losses.lost, 0, 0, 0)
-        source, sender = running
+        source, sender = running.source, running.sender
         lost = self._losses.lost
         if isinstance(source, Spool):
             lost |= source.unwritten
@@ -256,12 +256,13 @@ class HttpSink:
             source = Spool(self._spool, self._limit, self._full, self._losses, name)
         transport = _Transport(self._receiver, self._timeout)
         sender = Sender(source, self._body, transport, self._pace, name)
-        made = _Running(source, sender)
+        made = _Running(source, sender, name, self._pid)
         running = self._running.setdefault("", made)
         if running is not made:
             source.release()
             return running
         self._outlet = source
+        _all_running[:] = [one for one in _all_running if not one.sender.ended] + [made]
         _warn_of_uwsgi()
         thread = threading.Thread(target=sender.run, name=f"lastclick to {name}", daemon=True)
         with suppress(RuntimeError):  # the interpreter is ending; a spool is sent by the next one
@@ -284,10 +285,10 @@ class HttpSink:
         if not self._running and (self._spool is None or self._closed):
             return True
         try:
-            source, sender = self._run()
+            running = self._run()
         except OSError:
             return False
-        return _wait(sender, timeout) and not source.owes
+        return _wait(running.sender, timeout) and not running.source.owes
 
     def close(self, timeout: float) -> bool:
         """Refuse what comes from now on, and send what waits.
@@ -305,7 +306,7 @@ class HttpSink:
         running = self._running.get("")
         if running is None or self._pid != os.getpid():
             return True
-        source, sender = running
+        source, sender = running.source, running.sender
         sender.closing = True
         done = _wait(sender, timeout)
         if not done:
@@ -313,32 +314,28 @@ class HttpSink:
             sender.stop()
         return done and not source.owes
 
-    def _leave(self, deadline: float) -> None:
-        """A last try as the interpreter ends."""
-        running = self._running.get("")
-        if running is None or self._pid != os.getpid():
-            return
-        source, sender = running
-        if isinstance(source, Spool):
-            source.tell_losses()
-            if sender.failures == 0:  # else the next process has better chances
-                _wait(sender, deadline - time.monotonic())
-            sender.stop()
-            return
-        _wait(sender, deadline - time.monotonic())
-        sender.stop()
-        left = source.pending
-        source.release()
-        if left:
-            msg = f"{self._receiver.name}: the process ends with {left:,} events that were not sent"
-            log_errors(DeliveryError(f"{msg}; name a spool= to keep them", "not_sent"))
-
 
 class _Running(NamedTuple):
-    """What a sink has once it has started."""
+    """What a sink has once it has started; it may outlive the sink."""
 
     source: Queue | Spool
     sender: Sender
+    name: str
+    pid: int
+
+    def leave(self, deadline: float) -> None:
+        """A last try as the interpreter ends."""
+        source, sender = self.source, self.sender
+        source.tell_losses()
+        # With a spool the next process has better chances with a receiver that fails.
+        if isinstance(source, Queue) or sender.failures == 0:
+            _wait(sender, deadline - time.monotonic())
+        sender.stop()
+        left = source.pending
+        if isinstance(source, Queue) and left:
+            source.release()
+            msg = f"{self.name}: the process ends with {left:,} events that were not sent"
+            log_errors(DeliveryError(f"{msg}; name a spool= to keep them", "not_sent"))
 
 
 def _wait(sender: Sender, timeout: float) -> bool:
@@ -509,17 +506,23 @@ def _pace(batch: object, retry: object) -> Pace:
 # The process -------------------------------------------------------------------------------------
 
 _sinks: "weakref.WeakSet[HttpSink]" = weakref.WeakSet()
+#: What is still sent, whether or not anybody holds the sink.
+_all_running: list[_Running] = []
 
 
 def _after_fork_in_child() -> None:
+    _all_running.clear()
     for sink in list(_sinks):
         sink._begin_in_child()
 
 
 def _at_exit() -> None:
     deadline = time.monotonic() + _AT_EXIT_S
-    for sink in list(_sinks):
-        sink._leave(deadline)
+    ours = [one for one in _all_running if one.pid == os.getpid() and not one.sender.ended]
+    for one in ours:
+        one.sender.bell.ring()
+    for one in ours:
+        one.leave(deadline)
 
 
 def _warn_of_uwsgi() -> None:
