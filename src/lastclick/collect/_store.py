@@ -202,8 +202,9 @@ class Store:
         # A killed process may not have waited for what can be read now, and what is known is
         # answered as kept.
         for path in log.files():
-            if path.stat().st_mtime >= since:
-                _sync(path)
+            with suppress(FileNotFoundError):  # compressed just now, and thereby on the disk
+                if path.stat().st_mtime >= since:
+                    _sync(path)
         _sync(self.directory)
         some: list[bytes] = []
         for _, _, line in log.lines():
@@ -241,7 +242,7 @@ class _Log:
 
     def declare(self, funnel: str, line: bytes) -> bool:
         """Have the line at the head of every segment to come; whether it will be."""
-        declarations = self._sink._declarations
+        declarations = self._sink._segments.declarations
         if funnel not in declarations and len(declarations) >= _MOST_FUNNELS:
             return False
         declarations[funnel] = line + b"\n"
@@ -257,7 +258,7 @@ class _Log:
         funnel = line.declares
         if funnel is not None and not self.declare(funnel, line.content):
             funnel = None
-        segment = self._sink._current(len(content))
+        segment = self._sink._segments.pick(len(content))
         self._touched.add(segment)
         if funnel is not None and segment.declared.get(funnel) == content:
             return  # the segment was opened just now, with this at its head
@@ -290,8 +291,8 @@ class _Log:
 
     def _give_up(self, segment: Segment) -> None:
         """Nothing may follow a torn line."""
-        if segment.spoilt and self._sink._segment is segment:
-            self._sink._segment = None
+        if segment.spoilt and self._sink._segments.current is segment:
+            self._sink._segments.current = None
 
     def close(self) -> None:
         self._sink.close(0)
