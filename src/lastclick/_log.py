@@ -130,7 +130,8 @@ class Log:
         if self.path.is_dir():
             # Twice: a file that is compressed during one listing may be in it under neither name.
             found = {*self.path.rglob("*"), *self.path.rglob("*")}
-            return sorted(p for p in found if p.name.endswith(SUFFIXES) and p.is_file())
+            found = {path for path in found if path.name.endswith(SUFFIXES)}
+            return sorted(path for path in found if _stands(path, found))
         if not self.path.exists() and not _packed(self.path).exists():
             msg = f"no log at {self.path}; pass the directory that FileSink writes, or a file"
             raise LogError(msg, self.path)
@@ -267,6 +268,12 @@ class _Meter:
 def _packed(file: Path) -> Path:
     """The name under which a file sink compresses a file."""
     return file.with_name(f"{file.name}.gz")
+
+
+def _stands(file: Path, found: set[Path]) -> bool:
+    """Whether a file is there, under its name or under one that no listing has found yet."""
+    packed = _packed(file)
+    return file.is_file() or (packed not in found and packed.is_file())
 
 
 def _as_it_is_now(file: Path, get: Callable[[Path], T]) -> T:

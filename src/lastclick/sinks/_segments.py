@@ -55,7 +55,7 @@ class Segments:
         self.current: Segment | None = None
         #: A declaration could not be written; the next segment's head will have it.
         self.undeclared = False
-        self.unsynced = Unsynced(self._directory)
+        self.unsynced = Unsynced(self._directory, self._monotonic)
         self._opening = threading.RLock()
 
     def begin_in_child(self) -> None:

@@ -1,6 +1,6 @@
 """What a sink has written and the disk may not have yet."""
 
-import time
+import math
 import weakref
 from collections.abc import Callable
 from pathlib import Path
@@ -15,18 +15,19 @@ _DISTRUST_S = 30.0
 class Unsynced:
     """The segments of one sink in one process that may hold something the disk has not."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, monotonic: Callable[[], float]) -> None:
         self._directory = directory
+        self._monotonic = monotonic
         self._segments: dict[Path, weakref.ref[Segment]] = {}
         #: The files whose names are on the disk.
         self._named: set[Path] = set()
-        self._distrust_until = 0.0
+        self._distrust_until = -math.inf
 
     def add(self, segment: Segment) -> None:
         """From now on this one is written to."""
         self._segments[segment.path] = weakref.ref(segment)
 
-    def sync(self, monotonic: Callable[[], float] = time.monotonic) -> None:
+    def sync(self) -> None:
         """Wait until all that was written before is on the disk.
 
         Raises:
@@ -41,21 +42,21 @@ class Unsynced:
             except FileNotFoundError:
                 # A closed one may have been compressed, to the disk, or moved away.
                 if not closed and segment() is not None:
-                    self._distrust(segment(), monotonic)
+                    self._distrust(segment())
                     raise
             except OSError:
                 # The pages may be dropped; a second fsync would say that all is well.
-                self._distrust(segment(), monotonic)
+                self._distrust(segment())
                 raise
             if closed:
                 self._segments.pop(path, None)
         if not self._named.issuperset(segments):
             sync(self._directory)
             self._named = set(segments)
-        if monotonic() < self._distrust_until:
+        if self._monotonic() < self._distrust_until:
             raise OSError(None, "a sync has just failed; send what was written since again")
 
-    def _distrust(self, segment: Segment | None, monotonic: Callable[[], float]) -> None:
-        self._distrust_until = monotonic() + _DISTRUST_S
+    def _distrust(self, segment: Segment | None) -> None:
+        self._distrust_until = self._monotonic() + _DISTRUST_S
         if segment is not None:
             segment.spoilt = True

@@ -204,7 +204,8 @@ def _start() -> None:
     if _working.acquire(blocking=False):
         try:
             threading.Thread(target=_work, name="lastclick-upkeep", daemon=True).start()
-        except RuntimeError:  # no more threads, or the interpreter ends
+        except RuntimeError:  # no more threads, or the interpreter ends; the next to ask may do it
+            _asked.clear()
             _working.release()
 
 
