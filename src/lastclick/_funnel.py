@@ -32,6 +32,7 @@ from lastclick._parts import (
 )
 from lastclick._settings import (
     Hook,
+    check_keeping,
     check_limits,
     checked_callable,
     checked_hooks,
@@ -185,6 +186,7 @@ class Funnel(Generic[S]):
             raise ConfigError(str(error)) from None
         checked = checked_steps(steps)
         check_limits(abandon_after, recover_within)
+        check_keeping(self._sinks, abandon_after, recover_within)
         self._declaration = FunnelDeclared(
             event_id=new_id(),
             funnel=self._name,

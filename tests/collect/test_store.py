@@ -202,8 +202,11 @@ def test_requests_share_a_wait_for_the_disk(log: Path, disk: Disk) -> None:
         assert store.syncs == 2
 
 
-def test_nothing_is_said_to_be_kept_before_the_disk_has_it(log: Path, disk: Disk) -> None:
+def test_nothing_is_said_to_be_kept_before_the_disk_has_it(
+    log: Path, disk: Disk, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Where the disk does not take it, it must come again, and then it is written anew."""
+    monkeypatch.setattr("lastclick.sinks._sync._DISTRUST_S", 0.0)
     with opened(log) as store:
         write(store, 1)
         disk.fails = True

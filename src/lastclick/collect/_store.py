@@ -23,7 +23,7 @@ from lastclick.errors import ConfigError, EventError
 from lastclick.events import FunnelDeclared, parse_line
 from lastclick.logs import read_log
 from lastclick.sinks import FileSink
-from lastclick.sinks._segment import Segment
+from lastclick.sinks._segment import sync
 
 _logger = logging.getLogger("lastclick")
 
@@ -204,8 +204,8 @@ class Store:
         for path in log.files():
             with suppress(FileNotFoundError):  # compressed or deleted at this moment
                 if path.stat().st_mtime >= since:
-                    _sync(path)
-        _sync(self.directory)
+                    sync(path)
+        sync(self.directory)
         some: list[bytes] = []
         for _, _, line in log.lines():
             some.append(digest_of(line))
@@ -235,14 +235,10 @@ class _Log:
 
     def __init__(self, sink: FileSink) -> None:
         self._sink = sink
-        #: What was written to since the disk was last waited for.
-        self._touched: set[Segment] = set()
-        #: The segment whose name is on the disk.
-        self._named: Segment | None = None
 
     def declare(self, funnel: str, line: bytes) -> bool:
         """Have the line at the head of every segment to come; whether it will be."""
-        declarations = self._sink._declarations
+        declarations = self._sink._segments.declarations
         if funnel not in declarations and len(declarations) >= _MOST_FUNNELS:
             return False
         declarations[funnel] = line + b"\n"
@@ -258,14 +254,14 @@ class _Log:
         funnel = line.declares
         if funnel is not None and not self.declare(funnel, line.content):
             funnel = None
-        segment = self._sink._current(len(content))
-        self._touched.add(segment)
+        segments = self._sink._segments
+        segment = segments.pick(len(content))
         if funnel is not None and segment.declared.get(funnel) == content:
             return  # the segment was opened just now, with this at its head
         try:
             segment.append(content)
         except OSError:
-            self._give_up(segment)
+            segments.leave_spoilt()
             raise
         if funnel is not None:
             segment.declared[funnel] = content
@@ -276,35 +272,10 @@ class _Log:
         Raises:
             OSError: It may not be; write it again.
         """
-        touched, self._touched = self._touched, set()
-        for segment in touched:
-            try:
-                os.fsync(segment.fd)
-                if segment is not self._named:
-                    _sync(segment.path.parent)
-                    self._named = segment
-            except OSError:
-                # The kernel may have dropped the pages; a second fsync would say all is well.
-                segment.spoilt = True
-                self._give_up(segment)
-                raise
-
-    def _give_up(self, segment: Segment) -> None:
-        """Nothing may follow a torn line."""
-        if segment.spoilt and self._sink._segment is segment:
-            self._sink._segment = None
+        self._sink.sync()
 
     def close(self) -> None:
         self._sink.close(0)
-
-
-def _sync(path: Path) -> None:
-    """Wait until a file, or the names in a directory, are on the disk."""
-    fd = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
 
 
 def _try_out(directory: Path) -> None:

@@ -22,7 +22,7 @@ def drain_on_sigterm(*flushable: Flushable, timeout: float = 2.0) -> None:
 
     For a program of your own that a supervisor stops: Python runs no exit handlers when SIGTERM
     ends it. Servers such as gunicorn, uWSGI and Celery handle it themselves and need no help, and
-    with a `FileSink` or a spool nothing is lost either way.
+    with a `FileSink` (but for ``"exit"``) or a spool nothing is lost either way.
 
     Args:
         flushable: What to flush; one after the other, all within the time.

@@ -1,12 +1,13 @@
 """What a sink could not keep: counted, and written to the log once it works again."""
 
+import errno
 import operator
 import sys
 from collections import deque
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from datetime import UTC, datetime
-from itertools import repeat
+from itertools import islice, repeat
 from typing import Literal, NamedTuple
 
 from lastclick.events import Event, EventsLost, new_id, parse_line
@@ -15,6 +16,25 @@ from lastclick.sinks._sink import RECORDS
 
 #: So many losses may wait one by one before they are added up by funnel and reason.
 _ADD_UP_AT = 256
+
+#: The codes under which losses are counted; what is not here is an "io_error".
+_REASONS = {
+    errno.ENOSPC: "disk_full",
+    errno.EDQUOT: "disk_full",
+    errno.EFBIG: "file_too_large",
+    errno.EROFS: "not_writable",
+    errno.EACCES: "not_writable",
+    errno.EPERM: "not_writable",
+    errno.ENOENT: "no_directory",
+    errno.ENOTDIR: "no_directory",
+    errno.EMFILE: "too_many_open_files",
+    errno.ENFILE: "too_many_open_files",
+}
+
+
+def reason_of(number: int | None) -> str:
+    """The code for an error of the operating system, by its number."""
+    return _REASONS.get(number or 0, "io_error")
 
 
 class Tally:
@@ -30,9 +50,13 @@ class Tally:
         self._left = repeat(None, sys.maxsize)
         self.add: Callable[[], None] = self._left.__next__
 
+    def add_many(self, count: int) -> None:
+        """Add so many at once."""
+        next(islice(self._left, count, count), None)
+
     @property
     def total(self) -> int:
-        """How often `add` was called."""
+        """How many were added."""
         return sys.maxsize - operator.length_hint(self._left)
 
 

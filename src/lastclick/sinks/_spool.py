@@ -62,7 +62,7 @@ class Spool:
         self._monotonic = monotonic
         self._own = Part.create(root)
         segment_bytes = max(1, min(_SEGMENT_BYTES, limit // 16))
-        self._file = FileSink(self._own.directory, max_bytes=segment_bytes)
+        self._file = FileSink(self._own.directory, max_bytes=segment_bytes, compress=False)
         self._left = Leftovers(root, limit, losses, but=self._own.directory, monotonic=monotonic)
         #: Events of our own that are no longer waiting.
         self._settled = 0

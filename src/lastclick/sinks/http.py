@@ -21,12 +21,12 @@ from lastclick.errors import ConfigError, DeliveryError, log_errors, shown
 from lastclick.events import Event
 from lastclick.sinks import bodies
 from lastclick.sinks._delivery import Batch, Retry, Timeout
-from lastclick.sinks._file import usable_directory
 from lastclick.sinks._losses import Losses
 from lastclick.sinks._queue import Queue
 from lastclick.sinks._receiver import Receiver
 from lastclick.sinks._retry import retry_after
 from lastclick.sinks._sender import Answer, Pace, Sender
+from lastclick.sinks._settings import usable_directory
 from lastclick.sinks._sink import DECLARED
 from lastclick.sinks._spool import Spool
 from lastclick.sinks._webhooks import sign
