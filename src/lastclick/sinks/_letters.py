@@ -43,6 +43,10 @@ class Letters:
         if self._segment.size + len(letter) <= self._limit:
             self._segment.append(letter)
 
+    def close(self) -> None:
+        """Close the file; the next letter would begin another."""
+        self._segment = None
+
 
 def revive(directory: Path, emit: Callable[[Event], object]) -> int:
     """Give all dead letters to a sink, and remove those that it has accepted; how many they were.

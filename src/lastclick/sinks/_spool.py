@@ -275,6 +275,7 @@ class Leftovers:
 
     def release(self) -> None:
         """Leave what is not sent to other processes."""
+        self._letters.close()
         if self._part is not None:
             self._part.let_go()
             self._part = None
