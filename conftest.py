@@ -118,7 +118,7 @@ else:
 
     docstrings = Sybil(
         parsers=[rest.DocTestParser(ELLIPSIS), rest.PythonCodeBlockParser(), rest.SkipParser()],
-        patterns=["src/lastclick/*.py", "src/lastclick/*/*.py"],
+        patterns=["src/lastclick/*.py", "src/lastclick/*/*.py", "src/lastclick/*/*/*.py"],
         document_types={".py": ModuleDocstrings},
         fixtures=["empty_folder"],
     )

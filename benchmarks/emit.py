@@ -47,7 +47,10 @@ def subjects(directory: Path) -> dict[str, Call]:
 
     value = Money("59.90", "EUR")
     memory, plain, made, done = (handle(MemorySink()) for _ in range(4))
-    file = handle(FileSink(directory / "lastclick"))
+    file, later = (
+        handle(FileSink(directory / "lastclick")),
+        handle(FileSink(directory / "x", "exit")),
+    )
     floor, written = _floor(), _floor(directory / "floor.jsonl")
     return {
         FLOOR: floor,
@@ -61,6 +64,7 @@ def subjects(directory: Path) -> dict[str, Call]:
         '`enter(step, value=...)`, `FileSink("process")`': lambda: file.enter(
             "payment", value=value
         ),
+        '`enter(step, value=...)`, `FileSink("exit")`': lambda: later.enter("payment", value=value),
     }
 
 

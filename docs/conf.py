@@ -35,7 +35,19 @@ napoleon_use_ivar = True
 napoleon_attr_annotations = False
 default_role = "py:obj"
 
-MODULES = ("", ".sinks", ".metrics", ".logs", ".events", ".errors", ".privacy", ".testing")
+MODULES = (
+    "",
+    ".sinks",
+    ".sinks.bodies",
+    ".sinks.http",
+    ".collect",
+    ".metrics",
+    ".logs",
+    ".events",
+    ".errors",
+    ".privacy",
+    ".testing",
+)
 HOMES = {
     name: f"lastclick{module}.{name}"
     for module in reversed(MODULES)

@@ -1385,13 +1385,13 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 @pytest.mark.parametrize("verb", ["flush", "close"])
 def test_the_deadline_is_shared_by_all_sinks(verb: str, clock: list[float]) -> None:
-    """A slow sink leaves the next one what is left, and with nothing left it is still asked."""
+    """All are told to begin; a slow sink leaves the next what is left, and none is passed over."""
     sinks = [Waiting(clock, 1.5), Waiting(clock, 9.0), Waiting(clock, 0.0)]
     funnel = funnel_of(sinks)
 
     assert getattr(funnel, verb)(timeout=2.0) is True
 
-    assert [sink.asked for sink in sinks] == [[2.0], [0.5], [0.0]]
+    assert [sink.asked for sink in sinks] == [[2.0], [0.0, 0.5], [0.0, 0.0]]
     assert clock[0] == 502.0
 
 
@@ -1408,7 +1408,7 @@ def test_a_sink_that_overruns_leaves_nothing(clock: list[float]) -> None:
 
     funnel_of((Late(clock, 30.0), last)).close(2.0)
 
-    assert last.asked == [0.0]
+    assert last.asked == [0.0, 0.0]
 
 
 def test_closing_takes_two_seconds_at_most_by_default(clock: list[float]) -> None:
@@ -1435,7 +1435,7 @@ def test_the_answer_is_whether_nothing_is_pending(
 
     assert getattr(funnel_of(sinks), verb)(1.0) is expected
 
-    assert [len(sink.asked) for sink in sinks] == [1, 1]
+    assert [len(sink.asked) for sink in sinks] == [1, 2]
 
 
 @pytest.mark.parametrize("verb", ["flush", "close"])
@@ -1450,7 +1450,7 @@ def test_a_sink_that_fails_to_flush_or_close(
 
     assert getattr(funnel, verb)(1.0) is False
 
-    assert last.asked == [1.0]
+    assert last.asked == [0.0, 1.0]
     assert [(error.reason, said in str(error)) for error in told] == [(reason, True)]
     assert funnel.stats.undelivered == {}
 

@@ -13,11 +13,19 @@ SOURCE = ROOT / "src" / "lastclick"
 
 CORE_PACKAGES = {"attrs", "lastclick", "pydantic", "pydantic_core", "typing_extensions"}
 #: What a file may import besides: the extra that is named for it.
-EXTRAS = {"cli.py": {"rich", "typer"}, "__main__.py": {"rich", "typer"}}
+EXTRAS = {
+    "cli.py": {"rich", "typer"},
+    "__main__.py": {"rich", "typer"},
+    "sinks/http.py": {"urllib3"},
+    "sinks/_receiver.py": {"compression"},  # Python's own, from 3.14 on
+    "collect/_app.py": {"prometheus_client", "starlette"},
+    "collect/_metrics.py": {"prometheus_client"},
+    "collect/_server.py": {"starlette", "uvicorn"},
+}
 
 #: They meet in events and below, and nowhere else. What stands above both may use both.
 WRITE_HALF = {"privacy", "sinks", "_parts", "_settings", "_holdout", "_checkout", "_funnel"}
-ABOVE_BOTH = {"testing", "_demo", "cli", "__main__", "__init__"}
+ABOVE_BOTH = {"testing", "_demo", "collect", "cli", "__main__", "__init__"}
 SEAM = {"errors", "_money", "events"}
 
 

@@ -4,6 +4,7 @@ import gzip
 import os
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from lastclick import Funnel, measure, read_log
 from lastclick._log import _LONGEST_LINE
 from lastclick.errors import LogError
 from lastclick.events import Event
-from lastclick.logs import Place, Problems
+from lastclick.logs import Log, Place, Problems
 from lastclick.sinks import MemorySink
 
 NOON = datetime(2026, 10, 1, 12, tzinfo=UTC)
@@ -292,6 +293,75 @@ def test_a_file_that_goes_away_is_told(write, tmp_path):
 
     assert len(rest) == 6
     assert log.problems.torn == 1
+
+
+def test_a_file_that_was_compressed_since_it_was_listed_is_read(write, tmp_path, monkeypatch):
+    """A sink compresses its closed segments at any time: what was listed is read as what it is."""
+    write(text(events()), "a.jsonl")
+    write(text(events(4)), "b.jsonl")
+
+    def compress(number: int) -> None:
+        for name in ("a", "b")[:number]:
+            plain = tmp_path / f"{name}.jsonl"
+            if plain.exists():
+                write(gzip.compress(plain.read_bytes()), f"{name}.jsonl.gz")
+                plain.unlink()
+
+    files = Log.files
+    monkeypatch.setattr(Log, "files", lambda log: (files(log), compress(1))[0])
+    log = read_log(tmp_path, since=NOON)
+    reading = iter(log)
+    first = next(reading)
+    compress(2)  # the second file, after its size was taken
+
+    assert len([first, *reading]) == 7 + 9
+    assert log.problems == Problems(files=2, lines=16)
+
+
+def test_a_log_of_one_file_may_be_compressed(write):
+    """A log that was made of a segment is read under its new name, and only then."""
+    path = write(text(events()))
+    log = read_log(path)
+    write(gzip.compress(path.read_bytes()), f"{path.name}.gz")
+    path.unlink()
+
+    assert len(list(log)) == 7
+    assert len(list(read_log(path))) == 7
+
+
+def test_a_file_that_stands_there_twice_changes_no_number(write, tmp_path):
+    """Between the two steps of compressing both are there: what comes twice counts once."""
+    write(text(events()), "a.jsonl")
+    once = measure(read_log(tmp_path)).to_dict()
+    write(gzip.compress(text(events())), "a.jsonl.gz")
+
+    assert measure(read_log(tmp_path)).to_dict() == once
+
+
+@pytest.mark.parametrize("listing", [1, 2])
+def test_a_file_that_is_compressed_while_the_log_is_listed_is_found(
+    write, tmp_path, monkeypatch, listing
+):
+    """A listing that meets it under neither name, or under its old one, is not the last word."""
+    path = write(text(events()), "a.jsonl")
+    write(text(events(1)), "b.jsonl")
+    found = Path.rglob
+    numbers = count(1)
+
+    def listed(directory: Path, pattern: str) -> list[Path]:
+        names = list(found(directory, pattern))
+        if next(numbers) == listing:
+            write(gzip.compress(path.read_bytes()), "a.jsonl.gz")
+            path.unlink()
+            names.remove(path)
+        return names
+
+    monkeypatch.setattr(Path, "rglob", listed)
+    log = read_log(tmp_path / "b.jsonl")
+    log.path = tmp_path
+
+    assert len(list(log)) == 7 + 3
+    assert log.problems.files == 2
 
 
 def test_a_line_without_end_costs_bounded_memory(write, lines):

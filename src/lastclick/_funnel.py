@@ -9,6 +9,7 @@ import time
 import weakref
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from enum import Enum
 from itertools import count
@@ -31,6 +32,7 @@ from lastclick._parts import (
 )
 from lastclick._settings import (
     Hook,
+    check_keeping,
     check_limits,
     checked_callable,
     checked_hooks,
@@ -185,6 +187,7 @@ class Funnel(Generic[S]):
             raise ConfigError(str(error)) from None
         checked = checked_steps(steps)
         check_limits(abandon_after, recover_within)
+        check_keeping(self._sinks, abandon_after, recover_within)
         self._declaration = FunnelDeclared(
             event_id=new_id(),
             funnel=self._name,
@@ -396,6 +399,10 @@ class Funnel(Generic[S]):
         deadline = time.monotonic() + timeout
         done = True
         errors: list[LastclickError] = []
+        # All begin now, so that a slow one takes no time from those after it.
+        for sink in self._sinks[1:]:
+            with suppress(Exception):  # it will be told below
+                sink.flush(0.0)
         for sink in self._sinks:
             left = max(0.0, deadline - time.monotonic())
             try:

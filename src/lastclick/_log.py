@@ -1,16 +1,20 @@
 """Reading a log: its files, in any mix, with what could not be read counted and shown."""
 
 import gzip
+import os
 import zlib
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
+from typing import TypeVar
 
 import attrs
 
 from lastclick._rows import Batch, Rows
 from lastclick.errors import EventError, LogError
 from lastclick.events import Event, parse_line, utc
+
+T = TypeVar("T")
 
 SUFFIXES = (".jsonl", ".ndjson", ".jsonl.gz", ".ndjson.gz")
 _GZIP = b"\x1f\x8b"
@@ -124,9 +128,11 @@ class Log:
             LogError: There is nothing at the path.
         """
         if self.path.is_dir():
-            found = [path for path in self.path.rglob("*") if path.name.endswith(SUFFIXES)]
-            return sorted(path for path in found if path.is_file())
-        if not self.path.exists():
+            # Twice: a file that is compressed during one listing may be in it under neither name.
+            found = {*self.path.rglob("*"), *self.path.rglob("*")}
+            found = {path for path in found if path.name.endswith(SUFFIXES)}
+            return sorted(path for path in found if _stands(path, found))
+        if not self.path.exists() and not _packed(self.path).exists():
             msg = f"no log at {self.path}; pass the directory that FileSink writes, or a file"
             raise LogError(msg, self.path)
         return [self.path]
@@ -190,7 +196,7 @@ class _Meter:
     def batches(self) -> Iterator[tuple[Path, int, list[bytes]]]:
         """Whole lines of one file, some 100 at a time, with the number of the first."""
         files = [path for path in self._log.files() if self._wanted(path)]
-        sizes = [path.stat().st_size for path in files]
+        sizes = [_as_it_is_now(path, os.stat).st_size for path in files]
         total, done = sum(sizes), 0
         for file, size in zip(files, sizes, strict=True):
             self._files += 1
@@ -204,7 +210,7 @@ class _Meter:
 
     def _wanted(self, file: Path) -> bool:
         since = self._log._since
-        if since is None or file.stat().st_mtime >= since.timestamp():
+        if since is None or _as_it_is_now(file, os.stat).st_mtime >= since.timestamp():
             return True
         self._passed += 1
         return False
@@ -212,7 +218,7 @@ class _Meter:
     def _lines_of(self, file: Path) -> Iterator[tuple[int, list[bytes], int]]:
         start = 1
         try:
-            with file.open("rb") as raw:
+            with _as_it_is_now(file, lambda path: path.open("rb")) as raw:
                 packed = raw.read(2) == _GZIP
                 raw.seek(0)
                 with gzip.open(raw) if packed else raw as stream:
@@ -257,6 +263,27 @@ class _Meter:
     def _place(self, place: Place) -> None:
         if len(self._places) < _PLACES:
             self._places.append(place)
+
+
+def _packed(file: Path) -> Path:
+    """The name under which a file sink compresses a file."""
+    return file.with_name(f"{file.name}.gz")
+
+
+def _stands(file: Path, found: set[Path]) -> bool:
+    """Whether a file is there, under its name or under one that no listing has found yet."""
+    packed = _packed(file)
+    return file.is_file() or (packed not in found and packed.is_file())
+
+
+def _as_it_is_now(file: Path, get: Callable[[Path], T]) -> T:
+    """Get it of the file, or of what has become of it if it was compressed since it was listed."""
+    try:
+        return get(file)
+    except FileNotFoundError:
+        if not _packed(file).exists():
+            raise
+    return get(_packed(file))
 
 
 def read_log(

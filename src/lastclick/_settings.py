@@ -74,3 +74,19 @@ def check_limits(abandon_after: object, recover_within: object) -> None:
             f"make it at least as long"
         )
         raise ConfigError(msg)
+
+
+def check_keeping(
+    sinks: Iterable[Sink], abandon_after: timedelta, recover_within: timedelta
+) -> None:
+    """Refuse sinks that would delete attempts before they are over."""
+    limit = abandon_after + recover_within
+    for sink in sinks:
+        keep_for = getattr(sink, "keep_for", None)
+        if isinstance(keep_for, timedelta) and keep_for < limit:
+            msg = (
+                f"keep_for ({keep_for}) of {shown(sink)} is below abandon_after + recover_within "
+                f"({limit}): attempts would be deleted before they are over; keep them that long "
+                f"at least, or leave keep_for out to keep all"
+            )
+            raise ConfigError(msg)

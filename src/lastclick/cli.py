@@ -4,6 +4,7 @@ It prints what the library says and computes nothing. Needs the extra ``cli``.
 """
 
 import json
+import os
 import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -37,6 +38,7 @@ _EXIT_CODES = (
 _SHOWN = 5
 _UNITS = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86_400, "w": 604_800}
 _EXCLUDED = "traffic=bot,staff,test"
+_SECRETS = "LASTCLICK_SECRETS"
 
 Told = Callable[[int, int], object] | None
 
@@ -432,11 +434,129 @@ def check(
     typer.echo("nothing wrong" if problems.lines else "nothing in it")
 
 
+# collect ------------------------------------------------------------------------------------------
+
+
+@app.command(epilog=_EXIT_CODES)
+def collect(
+    to: Annotated[Path, typer.Option(metavar="LOG", help="The directory of the log to write.")],
+    listen: Annotated[
+        str, typer.Option(metavar="HOST:PORT", help="Where requests are taken.")
+    ] = "127.0.0.1:8787",
+    secrets: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help=f"Secrets that requests must be signed with, one a line. Or in the variable "
+            f"{_SECRETS} of the environment, with spaces between them.",
+        ),
+    ] = None,
+    remember: Annotated[
+        str, typer.Option(metavar="DURATION", help="How long a resent event is recognised.")
+    ] = "7d",
+) -> None:
+    """Receive events over HTTP and write them to a log, until stopped.
+
+    Takes what HttpSink sends at POST /v1/events; what it answers as accepted is on the disk.
+    Also: GET /health, and GET /metrics for Prometheus. Needs the extra 'collect'.
+    """
+    try:
+        from lastclick.collect import create_app
+        from lastclick.collect._server import serve
+    except ModuleNotFoundError:
+        _stop("collecting needs the extra 'collect': pip install 'lastclick[collect]'", WRONG)
+    known = _secrets(secrets)
+    horizon = _limit("--remember", remember)
+    assert horizon is not None
+    collector = create_app(to, secrets=known, remember=horizon)
+    if known is None:
+        typer.echo("lastclick: no secrets: whoever reaches this may write to the log", err=True)
+    serve(collector, listen, lambda url: typer.echo(f"collecting at {url}/v1/events into {to}"))
+
+
+# ship ---------------------------------------------------------------------------------------------
+
+
+@app.command(epilog=_EXIT_CODES)
+def ship(
+    spool: Annotated[Path, typer.Argument(help="The spool of an HttpSink.", metavar="SPOOL")],
+    url: Annotated[str, typer.Option(help="Where to POST to.")],
+    headers: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Headers to send, such as credentials: 'Name: value'."),
+    ] = None,
+    secrets: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help=f"Secrets to sign requests with, one a line. Or in the variable {_SECRETS} of "
+            f"the environment, with spaces between them.",
+        ),
+    ] = None,
+    dead_letters: Annotated[
+        bool, typer.Option("--dead-letters", help="Send the dead letters once more, too.")
+    ] = False,
+    patience: Annotated[
+        str, typer.Option(metavar="DURATION", help="End after so long without an event sent.")
+    ] = "30s",
+) -> None:
+    """Send by hand what is left in a spool.
+
+    What belongs to a running process is left to it. Sends lines of JSON, as HttpSink does unless
+    it is given another body. Needs the extra 'http'.
+    """
+    try:
+        from lastclick.sinks._ship import ship as send
+    except ModuleNotFoundError:
+        _stop("shipping needs the extra 'http': pip install 'lastclick[http]'", WRONG)
+    if not spool.is_dir():
+        _stop(f"no spool at {spool}; name the directory that HttpSink has as spool=", WRONG)
+    seconds = _limit("--patience", patience)
+    assert seconds is not None
+    with _progress("sending") as told:
+        shipped = send(
+            spool,
+            url,
+            headers=_read_headers(headers),
+            secrets=_secrets(secrets) or (),
+            dead_letters=dead_letters,
+            patience=seconds,
+            progress=told,
+        )
+    typer.echo(
+        f"{spool}: {shipped.sent:,} events sent, {shipped.refused:,} refused, {shipped.left:,} left"
+    )
+    if shipped.owned:
+        typer.echo(f"{shipped.owned:,} parts belong to running processes, which send them")
+    if shipped.refused:
+        typer.echo(f"what was refused is in {spool / 'dead-letters'}, with the reason")
+    if shipped.left or shipped.refused:
+        raise typer.Exit(FOUND)
+
+
+def _read_headers(file: Path | None) -> dict[str, str]:
+    """Headers from a file, one a line; never from the command line, which others can see."""
+    lines = [] if file is None else [line for line in file.read_text().splitlines() if line.strip()]
+    pairs = [line.partition(":") for line in lines]
+    wrong = [number for number, (_, colon, _) in enumerate(pairs, 1) if not colon]
+    if wrong:
+        _stop(f"{file}: line {wrong[0]} is no header; write 'Name: value'", WRONG)
+    return {name.strip(): value.strip() for name, _, value in pairs}
+
+
+def _secrets(file: Path | None) -> list[str] | None:
+    """From a file and the environment; never from the command line, which others can see."""
+    variable = os.environ.get(_SECRETS)
+    if file is None and variable is None:
+        return None
+    return [*("" if file is None else file.read_text()).split(), *(variable or "").split()]
+
+
 # Long work ----------------------------------------------------------------------------------------
 
 
 @contextmanager
-def _progress(what: Literal["reading", "importing", "checking"]) -> Iterator[Told]:
+def _progress(what: Literal["reading", "importing", "checking", "sending"]) -> Iterator[Told]:
     """A bar on stderr, if that is a terminal; gone when the work is done."""
     if not sys.stderr.isatty():  # rich would also ask variables of the environment
         yield None

@@ -1,9 +1,11 @@
 """Events to write to a log, and the log read back line by line."""
 
+import gzip
 import json
 import os
 import signal
 import sys
+import time
 import traceback
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -17,6 +19,7 @@ from lastclick.events import (
     StepEntered,
     new_id,
 )
+from lastclick.sinks import _upkeep
 
 NOON = datetime(2026, 10, 1, 12, tzinfo=UTC)
 
@@ -61,18 +64,43 @@ def lost(count: int, reason: str = "no_id", *, hour: int = 0, kept: bool = False
     )
 
 
+def until(true: Callable[[], object], seconds: float = 30.0) -> None:
+    """Wait for what a thread or another process is about to do."""
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline, f"not true within {seconds} s"
+        time.sleep(0.002)
+
+
+def settle() -> None:
+    """Wait until no upkeep is at work in this process."""
+    until(lambda: not _upkeep._asked and not _upkeep._working.locked())
+
+
 def segments(directory: Path) -> list[Path]:
-    """The segments of a log, oldest first."""
-    return sorted(directory.glob("*.jsonl"))
+    """The segments of a log, oldest first, once no upkeep renames them any more.
+
+    One that a process was killed while compressing may stand there twice; it is given once.
+    """
+    settle()
+    packed = [path for path in directory.glob("*.jsonl.gz") if not path.with_suffix("").exists()]
+    return sorted([*directory.glob("*.jsonl"), *packed])
+
+
+def content(segment: Path) -> bytes:
+    """What is in a segment, gzipped or not."""
+    return (
+        gzip.decompress(segment.read_bytes()) if segment.suffix == ".gz" else segment.read_bytes()
+    )
 
 
 def read(directory: Path) -> list[dict]:
     """Every line of a log; each must be whole or blank, and every file end with a newline."""
     lines = []
     for segment in segments(directory):
-        content = segment.read_bytes()
-        assert content == b"" or content.endswith(b"\n"), f"{segment.name} has a torn tail"
-        lines += [json.loads(line) for line in content.splitlines() if line.strip()]
+        text = content(segment)
+        assert text == b"" or text.endswith(b"\n"), f"{segment.name} has a torn tail"
+        lines += [json.loads(line) for line in text.splitlines() if line.strip()]
     return lines
 
 
@@ -83,7 +111,8 @@ def ids(directory: Path) -> list[str]:
 
 
 def open_files(directory: Path) -> list[Path]:
-    """The files of a log that this process has open."""
+    """The files of a log that this process has open, once no upkeep is at work any more."""
+    settle()
     links = [fd.readlink() for fd in Path("/proc/self/fd").iterdir() if fd.is_symlink()]
     return sorted(path for path in links if path.parent == directory)
 

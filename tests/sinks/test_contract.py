@@ -9,6 +9,7 @@ from lastclick.errors import DeliveryError
 from lastclick.events import Event
 from lastclick.sinks import FileSink, MemorySink, Sink
 from lastclick.testing import SinkContract
+from tests.sinks.logs import content, segments
 
 
 class TestMemorySink(SinkContract):
@@ -21,19 +22,19 @@ class TestMemorySink(SinkContract):
 
 
 class TestFileSink(SinkContract):
-    @pytest.fixture(params=["process", "power"])
+    @pytest.fixture(params=["process", "power", "exit"])
     def sink(self, request: pytest.FixtureRequest, tmp_path: Path) -> FileSink:
         return FileSink(tmp_path, durability=request.param)
 
     def arrived(self, sink: FileSink) -> Iterator[bytes]:
-        for segment in sink.directory.iterdir():
-            yield from segment.read_bytes().splitlines()
+        for segment in segments(sink.directory):
+            yield from content(segment).splitlines()
 
 
 class TestFileSinkThatRotates(TestFileSink):
-    @pytest.fixture
-    def sink(self, tmp_path: Path) -> FileSink:
-        return FileSink(tmp_path, max_bytes=1000)
+    @pytest.fixture(params=["process", "exit"])
+    def sink(self, request: pytest.FixtureRequest, tmp_path: Path) -> FileSink:
+        return FileSink(tmp_path, durability=request.param, max_bytes=1000)
 
 
 class Broken(MemorySink):

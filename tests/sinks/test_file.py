@@ -9,7 +9,7 @@ import pytest
 
 from lastclick.errors import ConfigError, DeliveryError
 from lastclick.sinks import FileSink, SinkStats
-from tests.sinks.logs import declared, entered, ids, lost, open_files, read, segments
+from tests.sinks.logs import content, declared, entered, ids, lost, open_files, read, segments
 
 
 def test_an_event_is_in_the_log_when_emit_returns(tmp_path: Path) -> None:
@@ -19,7 +19,7 @@ def test_an_event_is_in_the_log_when_emit_returns(tmp_path: Path) -> None:
     sink.emit(entered(1))
 
     (segment,) = segments(tmp_path)
-    assert segment.read_bytes() == entered(1).line + b"\n"
+    assert content(segment) == entered(1).line + b"\n"
 
 
 def test_building_a_sink_leaves_no_file(tmp_path: Path) -> None:
@@ -50,7 +50,7 @@ def test_segment_names_sort_by_time_and_name_the_process(tmp_path: Path) -> None
     """A name is the UTC time, the process id and something random."""
     names = []
     for _ in range(3):
-        FileSink(tmp_path).emit(entered())
+        FileSink(tmp_path, compress=False).emit(entered())
         names.append(next(p.name for p in segments(tmp_path) if p.name not in names))
 
     assert names == sorted(names)
@@ -95,8 +95,14 @@ def test_stats_count_shopper_events(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"durability": "exit"}, "unknown durability 'exit'; choose 'process' or 'power'"),
+        (
+            {"durability": "disk"},
+            "unknown durability 'disk'; choose one of 'process', 'power', 'exit'",
+        ),
         ({"durability": None}, "unknown durability None"),
+        ({"compress": "gzip"}, "compress is True or False, not 'gzip'"),
+        ({"keep_for": 90}, "keep_for is a timedelta above 0, or None to keep all, not 90"),
+        ({"keep_for": timedelta(0)}, "keep_for is a timedelta above 0, or None to keep all"),
         ({"max_bytes": 0}, "max_bytes is a whole number of 1 or more, not 0"),
         ({"max_bytes": 1e6}, "max_bytes is a whole number of 1 or more, not 1000000.0"),
         ({"max_bytes": True}, "max_bytes is a whole number of 1 or more, not True"),
@@ -144,12 +150,12 @@ def test_every_segment_begins_with_the_declarations(tmp_path: Path) -> None:
         sink.emit(entered(number, funnel="shop"))
 
     old, *new = segments(tmp_path)
-    assert all(event.line in old.read_bytes() for event in (first, latest, other))
+    assert all(event.line in content(old) for event in (first, latest, other))
     assert len(new) >= 2
     for segment in new:
-        head = segment.read_bytes().splitlines()[:2]
+        head = content(segment).splitlines()[:2]
         assert head == [latest.line, other.line]
-        assert segment.read_bytes().count(b"funnel_declared") == 2
+        assert content(segment).count(b"funnel_declared") == 2
 
 
 def test_a_declaration_that_starts_a_segment_comes_once(tmp_path: Path) -> None:
@@ -159,7 +165,7 @@ def test_a_declaration_that_starts_a_segment_comes_once(tmp_path: Path) -> None:
 
     sink.emit(declared())
 
-    assert [len(p.read_bytes().splitlines()) for p in segments(tmp_path)] == [1, 1]
+    assert [len(content(p).splitlines()) for p in segments(tmp_path)] == [1, 1]
 
 
 # Rotation ----------------------------------------------------------------------------------------
@@ -167,7 +173,7 @@ def test_a_declaration_that_starts_a_segment_comes_once(tmp_path: Path) -> None:
 
 def test_a_segment_ends_before_it_grows_too_large(tmp_path: Path) -> None:
     """No segment is larger than max_bytes, and none of them is wasted."""
-    sink = FileSink(tmp_path, max_bytes=2000)
+    sink = FileSink(tmp_path, max_bytes=2000, compress=False)
     size = len(entered(100).line) + 1
 
     for number in range(100, 200):
@@ -198,7 +204,7 @@ def test_a_segment_ends_when_it_is_old(tmp_path: Path) -> None:
         now[0] = 1000.0 + seconds
         sink.emit(entered(seconds))
 
-    contents = [segment.read_bytes().count(b"\n") for segment in segments(tmp_path)]
+    contents = [content(segment).count(b"\n") for segment in segments(tmp_path)]
     assert contents == [2, 2, 1]
 
 
@@ -223,7 +229,7 @@ def test_power_waits_for_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
     def spy(fd: int) -> None:
         path = Path(f"/proc/self/fd/{fd}").readlink()
-        synced.append((path, path.read_bytes().count(b"\n") if path.is_file() else None))
+        synced.append((path, content(path).count(b"\n") if path.is_file() else None))
         fsync(fd)
 
     monkeypatch.setattr(os, "fsync", spy)

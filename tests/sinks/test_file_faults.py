@@ -17,7 +17,7 @@ import pytest
 from lastclick.errors import ConfigError, DeliveryError
 from lastclick.sinks import FileSink, SinkStats
 from lastclick.sinks._segment import Segment
-from tests.sinks.logs import NOON, declared, entered, ids, lost, open_files, read, segments
+from tests.sinks.logs import NOON, content, declared, entered, ids, lost, open_files, read, segments
 
 
 def mount(directory: Path, options: str) -> None:
@@ -121,7 +121,7 @@ def test_a_disk_may_fill_up_again_and_again(small_disk: Path) -> None:
     assert sum(line["count"] for line in records) == 5 * 30 - len(kept)
     assert ids(small_disk) == kept
     for segment in segments(small_disk):
-        assert segment.read_bytes() == b"" or b"funnel_declared" in segment.read_bytes()
+        assert content(segment) == b"" or b"funnel_declared" in content(segment)
 
 
 def test_threads_on_a_full_disk_harm_no_line(small_disk: Path) -> None:
@@ -332,7 +332,7 @@ def test_a_descriptor_that_was_closed_is_noticed(tmp_path: Path) -> None:
     """Who closes all descriptors, as daemons do, makes the log go on in a new segment."""
     sink = FileSink(tmp_path)
     sink.emit(entered(1))
-    os.close(sink._segment.fd)
+    os.close(sink._segments.current.fd)
 
     with pytest.raises(DeliveryError, match="Bad file descriptor"):
         sink.emit(entered(2))
@@ -349,7 +349,7 @@ def test_a_descriptor_that_is_another_files_is_left_alone(tmp_path: Path) -> Non
     sink = FileSink(tmp_path / "log", monotonic=lambda: now[0])
     sink.emit(entered(1))
     other = os.open(tmp_path / "other", os.O_RDWR | os.O_CREAT)
-    number = sink._segment.fd
+    number = sink._segments.current.fd
     os.dup2(other, number)
 
     now[0] += 1.0
@@ -423,7 +423,7 @@ def test_a_declaration_that_cannot_be_written_waits(
     sink.emit(entered(2))
 
     assert waiting == SinkStats(written=1, pending=1, lost={})
-    assert segments(tmp_path)[1].read_bytes().startswith(declaration.line + b"\n")
+    assert content(segments(tmp_path)[1]).startswith(declaration.line + b"\n")
     assert sink.stats == SinkStats(written=2, pending=0, lost={})
 
 
@@ -579,8 +579,8 @@ def test_a_line_that_follows_a_torn_one_is_saved(
     sink.emit(entered(3))
 
     old, new = segments(tmp_path)
-    assert old.read_bytes().splitlines() == [entered(1).line, b" " * 39, entered("other").line]
-    assert entered(3).line in new.read_bytes()
+    assert content(old).splitlines() == [entered(1).line, b" " * 39, entered("other").line]
+    assert entered(3).line in content(new)
 
 
 def test_a_loss_record_that_falls_short_is_owed_still(
@@ -656,7 +656,7 @@ def test_mending_leaves_whole_lines(tmp_path: Path, size: int) -> None:
 
     del segment
 
-    lines = path.read_bytes().splitlines(keepends=True)
+    lines = content(path).splitlines(keepends=True)
     assert [line.strip() for line in lines if line.strip()] == whole
     assert all(line.endswith(b"\n") for line in lines)
 
@@ -673,4 +673,4 @@ def test_mending_looks_at_the_end_only(tmp_path: Path) -> None:
 
     del segment
 
-    assert path.read_bytes() == line * 1500
+    assert content(path) == line * 1500

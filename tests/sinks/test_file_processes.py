@@ -23,6 +23,7 @@ from lastclick.errors import DeliveryError
 from lastclick.sinks import FileSink, SinkStats
 from tests.sinks.logs import (
     all_succeeded,
+    content,
     declared,
     entered,
     fork,
@@ -36,8 +37,9 @@ from tests.sinks.logs import (
 
 ROOT = Path(__file__).parents[2]
 
-#: Python 3.12 and newer warn of a fork beside threads; here that is what is tested.
-beside_threads = pytest.mark.filterwarnings("ignore:.* is multi-threaded:DeprecationWarning")
+#: Python 3.12 and newer warn of a fork beside threads; here that is what is tested, and the upkeep
+#: of a sink may be beside any.
+pytestmark = pytest.mark.filterwarnings("ignore:.* is multi-threaded:DeprecationWarning")
 
 
 def emit_many(sink: FileSink, name: str, count: int) -> None:
@@ -102,7 +104,7 @@ def test_threads_rotate_together(tmp_path: Path) -> None:
 
     assert sorted(ids(tmp_path)) == names(1_000, *range(4))
     assert len(segments(tmp_path)) > 10  # how many is a matter of how the threads take turns
-    assert all(b"funnel_declared" in path.read_bytes() for path in segments(tmp_path))
+    assert all(b"funnel_declared" in content(path) for path in segments(tmp_path))
     assert len(open_files(tmp_path)) == 1
 
 
@@ -194,7 +196,7 @@ def test_a_rotation_does_not_go_back_to_a_torn_segment(
 
     def interrupted(size: int) -> bytes:  # called for the name of a new segment
         monkeypatch.undo()
-        sink._segment.spoilt = True
+        sink._segments.current.spoilt = True
         sink._put_in_order(entered(2), 28)
         return urandom(size)
 
@@ -209,12 +211,12 @@ def test_nobody_waits_long_for_a_stuck_opening(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Where another thread is stuck in opening a segment, one more is opened."""
-    monkeypatch.setattr("lastclick.sinks._file._OPENING_TAKES_S", 0.01)
+    monkeypatch.setattr("lastclick.sinks._segments._OPENING_TAKES_S", 0.01)
     sink = FileSink(tmp_path)
     stuck, release = threading.Event(), threading.Event()
 
     def hold() -> None:
-        with sink._opening:
+        with sink._segments._opening:
             stuck.set()
             release.wait()
 
@@ -223,7 +225,7 @@ def test_nobody_waits_long_for_a_stuck_opening(
     stuck.wait()
 
     sink.emit(entered(1))
-    sink._max_bytes = 1
+    sink._segments.max_bytes = 1
     sink.emit(entered(2))
     release.set()
     holder.join()
@@ -289,7 +291,7 @@ def whole_ids(directory: Path) -> list[str]:
     """The ids of all whole lines; only the last line of a segment may be torn."""
     found = []
     for segment in segments(directory):
-        *lines, _torn = segment.read_bytes().split(b"\n")
+        *lines, _torn = content(segment).split(b"\n")
         found += [json.loads(line)["event_id"] for line in lines]
     return found
 
@@ -385,7 +387,7 @@ def test_a_fork_after_the_first_event(tmp_path: Path) -> None:
     assert succeeded(child)
     assert sorted(ids(tmp_path)) == sorted([*names(100, "child", "parent"), "e-before-0"])
     assert len(segments(tmp_path)) == 2
-    assert all(b"funnel_declared" in path.read_bytes() for path in segments(tmp_path))
+    assert all(b"funnel_declared" in content(path) for path in segments(tmp_path))
     assert sink.stats.written == 101
 
 
@@ -456,14 +458,13 @@ def test_a_parents_losses_are_the_parents(tmp_path: Path, monkeypatch: pytest.Mo
     assert sorted(ids(tmp_path)) == ["e-2", "e-3"]
 
 
-@beside_threads
 def test_a_fork_while_another_thread_holds_the_lock(tmp_path: Path) -> None:
     """A child acquires no lock that a thread of the parent held: it would wait for ever."""
     sink = FileSink(tmp_path)
     stuck, release = threading.Event(), threading.Event()
 
     def hold() -> None:
-        with sink._opening:
+        with sink._segments._opening:
             stuck.set()
             release.wait()
 
@@ -474,8 +475,8 @@ def test_a_fork_while_another_thread_holds_the_lock(tmp_path: Path) -> None:
 
     def work() -> None:
         assert os.getpid() != program
-        assert sink._opening.acquire(blocking=False)
-        sink._opening.release()
+        assert sink._segments._opening.acquire(blocking=False)
+        sink._segments._opening.release()
         sink.emit(entered("child-0"))
 
     child = fork(work, beside_threads=True)
@@ -486,7 +487,6 @@ def test_a_fork_while_another_thread_holds_the_lock(tmp_path: Path) -> None:
     assert ids(tmp_path) == ["e-child-0"]
 
 
-@beside_threads
 def test_forks_under_load(tmp_path: Path) -> None:
     """Children forked while other threads write lose, tear and double nothing."""
     sink = FileSink(tmp_path, max_bytes=20_000)
@@ -511,7 +511,7 @@ def test_forks_under_load(tmp_path: Path) -> None:
 @pytest.mark.parametrize("first", ["emit", "flush"])
 def test_a_fork_without_hooks_is_noticed(tmp_path: Path, first: str) -> None:
     """A child made behind Python's back notices it when it flushes or has a record to write."""
-    sink = FileSink(tmp_path)
+    sink = FileSink(tmp_path, compress=False)  # such a fork is for processes without threads
     sink.emit(entered("parent-0"))
 
     pid = ctypes.PyDLL(None).fork()
@@ -568,7 +568,7 @@ PRELOADED = """
     import os, signal, sys
     from pathlib import Path
     from lastclick.sinks import FileSink
-    from tests.sinks.logs import declared, entered
+    from tests.sinks.logs import content, declared, entered
 
     # The master loads the application, with its sink, and forks workers; it emits itself too.
     sink = FileSink(sys.argv[1])

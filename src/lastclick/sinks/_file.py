@@ -6,54 +6,30 @@ write to the same segment with no lock between them.
 """
 
 import atexit
-import errno
 import os
-import threading
 import time
 import warnings
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
-from typing import Literal, get_args
 
-from lastclick.errors import ConfigError, DeliveryError
-from lastclick.events import Event
-from lastclick.sinks._losses import Losses, Tally
-from lastclick.sinks._segment import Segment, make_directory
+from lastclick.errors import DeliveryError
+from lastclick.events import Event, FunnelDeclared
+from lastclick.sinks._background import Background
+from lastclick.sinks._lines import Head, head
+from lastclick.sinks._losses import Losses, Tally, reason_of
+from lastclick.sinks._segments import Segments
+from lastclick.sinks._settings import Durability, check, usable_directory
 from lastclick.sinks._sink import DECLARED, LOST, RECORDS, SinkStats
+from lastclick.sinks._upkeep import Upkeep
 
-Durability = Literal["process", "power"]
+#: How long an exit may take to write what waits.
+_EXIT_TAKES_S = 1.5
 
-#: How often, in seconds, a sink looks whether its segment was taken away. Not at each event:
-#: that would be a second system call.
-_CHECK_EVERY_S = 1.0
-
-#: How long to wait for another thread that opens the first segment, before opening one as well.
-_OPENING_TAKES_S = 1.0
-
-#: The codes under which losses are counted; what is not here is an "io_error".
-_REASONS = {
-    errno.ENOSPC: "disk_full",
-    errno.EDQUOT: "disk_full",
-    errno.EFBIG: "file_too_large",
-    errno.EROFS: "not_writable",
-    errno.EACCES: "not_writable",
-    errno.EPERM: "not_writable",
-    errno.ENOENT: "no_directory",
-    errno.ENOTDIR: "no_directory",
-    errno.EMFILE: "too_many_open_files",
-    errno.ENFILE: "too_many_open_files",
-}
-
-
-def _reason(number: int | None) -> str:
-    return _REASONS.get(number or 0, "io_error")
-
-
-#: A disk that is full now.
-_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+#: How long `sync` waits for the background; a disk that is stuck for longer is a fault.
+_SYNC_TAKES_S = 60.0
 
 
 class FileSink:
@@ -62,18 +38,24 @@ class FileSink:
     What `emit` has accepted survives the death of the process, by SIGKILL too. Any number of
     threads, processes and sinks may write to one directory: each sink has a segment file of its
     own in each process, also after a fork. Nothing is written, opened or started before the first
-    event, and nothing rests on `close` being called.
+    event, and, but for ``"exit"``, nothing rests on `close` or on an exit in order.
 
     An event that cannot be written (a full disk, a directory that was taken away) is counted by
-    reason, and `DeliveryError` is raised for it. Once a write works again, an ``events_lost``
-    record for each funnel and reason comes first.
+    reason, and `DeliveryError` is raised for it, with ``"exit"`` only where too much waits. Once a
+    write works again, an ``events_lost`` record for each funnel and reason comes first.
 
     Args:
         directory: Where the segments go; made if it is not there.
         durability: ``"process"``: survives the death of the process. ``"power"``: survives the
             loss of power too; every event waits for the disk (fsync), some fifty times as long.
+            ``"exit"``: a thread writes, some milliseconds later; survives an exit in order.
         max_bytes: A segment ends before it would grow larger than this.
         max_age: A segment ends with the first event after this time.
+        compress: Segments that have ended are gzipped, in the background; those of dead processes
+            too.
+        keep_for: Ended segments last written longer ago are deleted. None keeps all. A `Funnel`
+            refuses less than its abandon_after + recover_within, and nothing is deleted that any
+            funnel in the directory may need.
         monotonic: The clock that ages are read from, in seconds; for tests.
 
     Raises:
@@ -94,48 +76,70 @@ class FileSink:
         *,
         max_bytes: int = 64 * 1024 * 1024,
         max_age: timedelta = timedelta(days=1),
+        compress: bool = True,
+        keep_for: timedelta | None = None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        _check(durability, max_bytes, max_age)
-        self._power = durability == "power"
-        self._directory = _usable(directory, power=self._power)
-        self._max_bytes = max_bytes
-        self._max_age_s = max_age.total_seconds()
+        check(durability, max_bytes, max_age, compress, keep_for)
+        self._durability = durability
+        power = durability == "power"
+        self._directory = usable_directory(directory, power=power)
+        self._upkeep = Upkeep(self._directory, compress=compress, keep_for=keep_for)
+        self._segments = Segments(
+            self._directory,
+            self._upkeep,
+            max_bytes=max_bytes,
+            max_age_s=max_age.total_seconds(),
+            power=power,
+            monotonic=monotonic,
+        )
         self._monotonic = monotonic
         self._closed = False
-        #: The latest declaration of each funnel: the head of every new segment.
-        self._declarations: dict[str, bytes] = {}
         self._begin()
         _sinks.add(self)
 
     def _begin(self) -> None:
         """Start with nothing: as a new sink, or as the copy of one in a forked child.
 
-        In a child, the parent's segment, counts and owed records are the parent's affair. Its
-        lock may be held by a thread that does not exist here, so it is replaced, not taken.
+        In a child, the parent's segment, counts, owed records and lines that wait are the parent's
+        affair. Its locks may be held by threads that do not exist here, so they are replaced, not
+        taken.
         """
         self._pid = os.getpid()
-        self._segment: Segment | None = None
-        self._opening = threading.RLock()
         self._losses = Losses()
         self._written = Tally()
-        #: A declaration could not be written; the next segment's head will have it.
-        self._undeclared = False
+        self._background = Background(self._write) if self._durability == "exit" else None
 
-    def _begin_in_child(self) -> None:
-        if self._segment is not None:
-            # Closed by hand: frames of threads that did not survive the fork may refer to it.
-            self._segment.close()
+    def _begin_in_child(self, *, late: bool = False) -> None:
+        self._segments.begin_in_child()
+        before = self._background
         self._begin()
+        # Noticed late, what waits may be of both. What the parent writes as well comes twice,
+        # which does no harm.
+        if late and before is not None and self._background is not None:
+            self._background.adopt(before)
+
+    def _notice_fork(self) -> None:
+        """Begin anew in a child that ran no hooks."""
+        if os.getpid() != self._pid:
+            self._begin_in_child(late=True)
 
     def __repr__(self) -> str:
-        durability = "power" if self._power else "process"
-        return f"FileSink({str(self._directory)!r}, durability={durability!r})"
+        return f"FileSink({str(self._directory)!r}, durability={self._durability!r})"
 
     def __del__(self) -> None:
-        # A sink whose settings were refused has no losses.
-        if getattr(self, "_losses", None) and self._pid == os.getpid() and not self.flush(0):
+        if getattr(self, "_pid", None) != os.getpid():
+            return  # its settings were refused, or it is the parent's affair
+        waiting = 0
+        if self._background is not None:
+            waiting = self._background.pending
+            self._background.end()
+            self._background.drain(self._write)
+        if not self._write_owed():
             msg = f"{self!r} is collected with losses that it could not write to its log"
+            warnings.warn(msg, ResourceWarning, source=self, stacklevel=1)
+        elif waiting:
+            msg = f"{self!r} is collected with {waiting} events that it just wrote; call close()"
             warnings.warn(msg, ResourceWarning, source=self, stacklevel=1)
 
     @property
@@ -144,18 +148,24 @@ class FileSink:
         return self._directory
 
     @property
+    def keep_for(self) -> timedelta | None:
+        """After what time ended segments are deleted; None where they are kept."""
+        return self._upkeep.keep_for
+
+    @property
     def stats(self) -> SinkStats:
         """What was written and lost in this process, and how many records wait to be written."""
+        waiting = 0 if self._background is None else self._background.pending
         return SinkStats(
             written=self._written.total,
-            pending=self._losses.owed + self._undeclared,
+            pending=waiting + self._losses.owed + self._segments.undeclared,
             lost=self._losses.lost,
         )
 
     # Writing -------------------------------------------------------------------------------------
 
     def emit(self, event: Event, /) -> None:
-        """Append the event to the log.
+        """Append the event to the log, with ``"exit"`` some milliseconds later.
 
         An ``events_lost`` record or a declaration that cannot be written does not raise: it is
         written as soon as that is possible.
@@ -165,13 +175,21 @@ class FileSink:
         """
         # This is the path of nearly every event: no lock, and no system call but the write. The
         # local reference keeps the segment open however many others are opened meanwhile. A fork
-        # needs no look at the process id here: the hook below has emptied `_segment`.
+        # needs no look at the process id here: the hook below has let go of the segment.
+        background = self._background
+        if background is not None:
+            if self._closed or event.type in RECORDS or not background.put(event.line):
+                self._put_with_care(event)
+            if time.monotonic() >= background.care_at:
+                self._wake()
+            return
         line = event.line + b"\n"
-        segment = self._segment
+        segments = self._segments
+        segment = segments.current
         if (
             segment is not None
             and self._monotonic() < segment.check_at
-            and segment.size + len(line) <= self._max_bytes
+            and segment.size + len(line) <= segments.max_bytes
             and event.type not in RECORDS
         ):
             try:
@@ -181,33 +199,31 @@ class FileSink:
             else:
                 self._written.add()
                 return
+            # A traceback that somebody keeps would keep the segment, and thus its file, open.
+            del segment
+            self._fail(event, number)
         else:
-            try:
-                self._emit_with_care(event, line)
-            except DeliveryError:
-                raise
-            except OSError as error:
-                number = error.errno
-            else:
-                return
-        # Raised from here, not from within `except`: a traceback that somebody keeps would keep
-        # the segment, and thus its file, open.
-        del segment
-        self._put_in_order(event, number)
-        if event.type not in RECORDS:
-            raise self._lose(event, number)
+            del segment  # so that it is closed if this event goes to the next one
+            self._notice_fork()
+            self._refuse_if_closed(event)
+            self._emit_with_care(event, line)
 
-    def _emit_with_care(self, event: Event, line: bytes) -> None:
+    def _emit_with_care(self, event: Event | Head, line: bytes) -> None:
         """Emit where more is to be done than one write."""
-        if os.getpid() != self._pid:  # a fork that ran no hooks
-            self._begin_in_child()
-        if self._closed:
-            self._losses.count(event, "closed")
-            msg = f"{self!r} is closed; it refused a {event.type} of funnel {event.funnel!r}"
-            raise DeliveryError(msg, "closed")
+        try:
+            self._append_with_care(event, line)
+        except OSError as error:
+            number = error.errno
+        else:
+            return
+        self._fail(event, number)  # not within `except`, for the same reason
+
+    def _append_with_care(self, event: Event | Head, line: bytes) -> None:
         if event.type == DECLARED:
-            self._declarations[event.funnel] = line
-        segment = self._current(len(line))
+            self._segments.declarations[event.funnel] = line
+        if isinstance(event, FunnelDeclared):
+            self._upkeep.learn(event)
+        segment = self._segments.pick(len(line))
         if self._losses:
             self._losses.write(segment.append)
         if event.type != DECLARED:
@@ -218,141 +234,157 @@ class FileSink:
             segment.append(line)
             segment.declared[event.funnel] = line
 
-    def _put_in_order(self, event: Event, number: int | None) -> None:
+    def _refuse_if_closed(self, event: Event) -> None:
+        if self._closed:
+            self._losses.count(event, "closed")
+            msg = f"{self!r} is closed; it refused a {event.type} of funnel {event.funnel!r}"
+            raise DeliveryError(msg, "closed")
+
+    def _fail(self, event: Event | Head, number: int | None) -> None:
+        """Raise for an event that could not be written."""
+        self._put_in_order(event, number)
+        if event.type not in RECORDS:
+            reason = reason_of(number)
+            self._losses.count(event, reason)
+            what = os.strerror(number or 0)
+            msg = f"event {event.event_id} not kept: {what}: {self._directory}"
+            raise DeliveryError(msg, reason)
+
+    def _put_in_order(self, event: Event | Head, number: int | None) -> None:
         """After a failed write: nothing may follow a torn line, and nothing is forgotten."""
-        segment = self._segment
+        segments = self._segments
+        segment = segments.current
         if segment is not None and (segment.spoilt or event.type == DECLARED):
-            self._segment = None
+            segments.current = None
         elif segment is not None:
             segment.check_at = 0.0  # takes the next event to what is owed
         if event.type == DECLARED:
-            self._undeclared = True
+            segments.undeclared = True
         else:
-            self._losses.owe(event, _reason(number))
+            self._losses.owe(event, reason_of(number))
 
-    def _lose(self, event: Event, number: int | None) -> DeliveryError:
-        reason = _reason(number)
-        self._losses.count(event, reason)
-        msg = f"event {event.event_id} not kept: {os.strerror(number or 0)}: {self._directory}"
-        return DeliveryError(msg, reason)
+    # In the background ---------------------------------------------------------------------------
 
-    # Segments ------------------------------------------------------------------------------------
+    def _put_with_care(self, event: Event) -> None:
+        """Put what is no ordinary event, or comes when no ordinary one is taken."""
+        self._notice_fork()
+        self._refuse_if_closed(event)
+        background = self._background
+        assert background is not None
+        if event.type == DECLARED or (event.type == LOST and not background.full):
+            background.put_record(event)
+        elif event.type == LOST or not background.put(event.line):
+            self._losses.owe(event, "queue_full")
+            if event.type != LOST:
+                self._losses.count(event, "queue_full")
+                msg = f"event {event.event_id} not kept: too much waits for {self._directory}"
+                raise DeliveryError(msg, "queue_full")
+        background.wake(self._write)
 
-    def _current(self, more: int = 0) -> Segment:
-        """The segment to write to; a new one if it is time for that."""
-        segment = self._segment
-        now = self._monotonic()
-        if segment is not None and segment.is_gone():
-            segment = self._segment = None
-        if segment is None:
-            segment = self._open_first()
-        elif now >= segment.ends_at or segment.size + more > self._max_bytes:
-            segment = self._rotate(segment)
-        segment.check_at = min(now + _CHECK_EVERY_S, segment.ends_at)
-        return segment
+    def _wake(self) -> None:
+        self._notice_fork()
+        if self._background is not None:
+            self._background.wake(self._write)
 
-    # The lock is around opening only, so that threads which come at the same time do not make a
-    # file each. Nobody needs it to be right: without it there would be a segment more, and no
-    # event less. That is why nobody waits for it for long, and nothing can deadlock:
-    # - a signal handler or a finalizer that interrupts its owner is the same thread, and an RLock
-    #   lets it in; the owner then finds that somebody was faster and discards its own file;
-    # - a finalizer that waits for the lock of one sink within the lock of another, while another
-    #   thread does the reverse, gives up in time and opens a segment of its own;
-    # - a forked child has a new lock.
+    def _write(self, lines: Sequence[bytes], record: Event | None) -> None:
+        """Write what waited, as many lines at once as go, and what is owed; see `Background`."""
+        done = 0
+        with suppress(OSError):
+            while done < len(lines) and (whole := self._write_at_once(lines[done:])):
+                done += whole
+        self._segments.leave_spoilt()
+        for line in lines[done:]:  # one by one, as without a background
+            event = head(line)
+            assert event is not None, line
+            with suppress(DeliveryError):
+                self._emit_with_care(event, line + b"\n")
+        if record is not None:
+            self._emit_with_care(record, record.line + b"\n")
+        self._write_owed()
+        if self._closed and self._background is not None and self._background.empty:
+            self._segments.close()
 
-    def _open_first(self) -> Segment:
-        """Open a segment where there is none; wait for a thread that is at it."""
-        lock = self._opening
-        locked = lock.acquire(timeout=_OPENING_TAKES_S)
-        try:
-            return self._open(None)
-        finally:
-            if locked:
-                lock.release()
-
-    def _rotate(self, seen: Segment) -> Segment:
-        """Open the next segment, unless somebody is at it or it fails: the old one still works."""
-        lock = self._opening
-        if not lock.acquire(blocking=False):
-            return seen
-        try:
-            return self._open(seen)
-        except OSError:
-            return seen
-        finally:
-            lock.release()
-
-    def _open(self, seen: Segment | None) -> Segment:
-        """Put a new segment in the place of the one that was seen there."""
-        if self._segment is seen:
-            ends_at = self._monotonic() + self._max_age_s
-            fresh = Segment(self._directory, self._declarations.copy(), ends_at, power=self._power)
-            if self._segment is seen:
-                self._segment = None if self._closed else fresh
-                self._undeclared = False
-                return fresh
-            fresh.discard()  # a signal handler was faster
-        # None where somebody's write has just failed and put an end to the one there was.
-        return self._segment or self._open(None)
+    def _write_at_once(self, lines: Sequence[bytes]) -> int:
+        """Write as many lines as go into one segment; says how many."""
+        segment = self._segments.pick(len(lines[0]) + 1)
+        if self._losses:
+            self._losses.write(segment.append)
+        fitting = self._segments.fitting(lines, segment)
+        whole = segment.append_all(fitting)
+        self._written.add_many(whole)
+        self._segments.leave_spoilt()
+        return whole
 
     # Ending --------------------------------------------------------------------------------------
 
-    def flush(self, timeout: float) -> bool:  # noqa: ARG002 - a write to a file has no deadline
-        """Write the records that are owed to the log; say whether none is owed any more.
+    def flush(self, timeout: float) -> bool:
+        """Write what waits, and the records that are owed to the log; say whether all is written.
 
-        Events need no flush: they are written when `emit` returns.
+        Only with ``"exit"`` do events wait; else they are written when `emit` returns, and the
+        timeout does not matter, since a write to a file has none.
         """
-        if os.getpid() != self._pid:
-            self._begin_in_child()
-        if not self._losses and not self._undeclared:
+        self._notice_fork()
+        if self._background is None:
+            return self._write_owed()
+        if self._background.idle and not self._losses and not self._segments.undeclared:
+            return True
+        done = self._background.flush(self._write, timeout)
+        return done and not self._losses and not self._segments.undeclared
+
+    def _write_owed(self) -> bool:
+        if not self._losses and not self._segments.undeclared:
             return True
         with suppress(OSError):
-            self._losses.write(self._current().append)
+            self._losses.write(self._segments.pick().append)
             return True
-        if self._segment is not None and self._segment.spoilt:
-            self._segment = None
+        self._segments.leave_spoilt()
         return False
+
+    def sync(self) -> None:
+        """Wait until all that this sink has written in this process is on the disk.
+
+        One call for many events costs as much as ``"power"`` does for each: for a job, or a
+        server that confirms whole batches. Everything that was emitted before the call is covered,
+        but for what `stats` counts as lost.
+
+        Raises:
+            DeliveryError: Something may not be on the disk. Emit again what was emitted since the
+                last call that succeeded; twice does no harm. For half a minute every call raises.
+
+        Example:
+            >>> sink = FileSink("var/batches")
+            >>> sink.sync()
+
+        .. versionadded:: 0.1.0
+        """
+        try:
+            if not self.flush(_SYNC_TAKES_S):
+                raise OSError(None, "what waits could not be written")
+            self._segments.unsynced.sync()
+        except OSError as error:
+            number, what = error.errno, error.strerror
+        else:
+            return
+        self._segments.leave_spoilt()
+        raise DeliveryError(f"not on the disk: {what}: {self._directory}", reason_of(number))
 
     def close(self, timeout: float) -> bool:
         """Flush, and refuse what comes from now on. Says what `flush` says."""
         if self._closed:
-            return not self._losses and not self._undeclared
+            return self.flush(timeout)
         self._closed = True
+        if self._background is not None:
+            self._background.end()
         done = self.flush(timeout)
-        self._segment = None  # its file is closed when the last thread has written its line
+        if self._background is None or done:
+            self._segments.close()
         return done
 
-
-def _check(durability: object, max_bytes: object, max_age: object) -> None:
-    if durability not in get_args(Durability):
-        choices = " or ".join(repr(choice) for choice in get_args(Durability))
-        raise ConfigError(f"unknown durability {durability!r}; choose {choices}")
-    if type(max_bytes) is not int or max_bytes < 1:
-        raise ConfigError(f"max_bytes is a whole number of 1 or more, not {max_bytes!r}")
-    if not isinstance(max_age, timedelta) or max_age <= timedelta(0):
-        raise ConfigError(f"max_age is a timedelta above 0, not {max_age!r}")
-
-
-def _usable(directory: object, *, power: bool) -> Path:
-    """The directory as an absolute path, made if need be, and tried out by making one in it."""
-    if not isinstance(directory, str | os.PathLike) or not str(directory):
-        raise ConfigError(f"directory is a path such as 'var/lastclick', not {directory!r}")
-    path = Path(directory).absolute()  # a daemon may change its working directory later
-    probe = path / f".lastclick-{os.getpid()}-{os.urandom(4).hex()}"
-    try:
-        make_directory(path, power=power)
-        # Rights alone do not say it: root has them all, on a file system that is read-only too.
-        probe.mkdir()
-        probe.rmdir()
-    except OSError as error:
-        # A full disk is no wrong setting: it must not keep a shop from starting.
-        if error.errno not in _FULL:
-            msg = (
-                f"cannot write to directory {str(path)!r}: {error.strerror}; name one that this "
-                f"process (user id {os.geteuid()}) may make or write to"
-            )
-            raise ConfigError(msg) from error
-    return path
+    def _exit(self, timeout: float) -> None:
+        """Write what waits and what is owed; who emits after that writes by itself."""
+        if self._background is not None:
+            self._background.end()
+        self.flush(timeout)
 
 
 #: Every sink of this process, for what concerns the process.
@@ -365,9 +397,10 @@ def _after_fork_in_child() -> None:
 
 
 def _at_exit() -> None:
-    """A last try to write what is owed. Nothing rests on it: a killed process does not get here."""
+    """A last try, of bounded time. Only "exit" rests on it: a killed process does not get here."""
+    until = time.monotonic() + _EXIT_TAKES_S
     for sink in list(_sinks):
-        sink.flush(0)
+        sink._exit(max(0.0, until - time.monotonic()))
 
 
 os.register_at_fork(after_in_child=_after_fork_in_child)

@@ -1,19 +1,40 @@
 """What a sink could not keep: counted, and written to the log once it works again."""
 
+import errno
 import operator
 import sys
 from collections import deque
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from datetime import UTC, datetime
-from itertools import repeat
+from itertools import islice, repeat
 from typing import Literal, NamedTuple
 
-from lastclick.events import Event, EventsLost, new_id
+from lastclick.events import Event, EventsLost, new_id, parse_line
+from lastclick.sinks._lines import Head, head, is_record
 from lastclick.sinks._sink import RECORDS
 
 #: So many losses may wait one by one before they are added up by funnel and reason.
 _ADD_UP_AT = 256
+
+#: The codes under which losses are counted; what is not here is an "io_error".
+_REASONS = {
+    errno.ENOSPC: "disk_full",
+    errno.EDQUOT: "disk_full",
+    errno.EFBIG: "file_too_large",
+    errno.EROFS: "not_writable",
+    errno.EACCES: "not_writable",
+    errno.EPERM: "not_writable",
+    errno.ENOENT: "no_directory",
+    errno.ENOTDIR: "no_directory",
+    errno.EMFILE: "too_many_open_files",
+    errno.ENFILE: "too_many_open_files",
+}
+
+
+def reason_of(number: int | None) -> str:
+    """The code for an error of the operating system, by its number."""
+    return _REASONS.get(number or 0, "io_error")
 
 
 class Tally:
@@ -29,9 +50,13 @@ class Tally:
         self._left = repeat(None, sys.maxsize)
         self.add: Callable[[], None] = self._left.__next__
 
+    def add_many(self, count: int) -> None:
+        """Add so many at once."""
+        next(islice(self._left, count, count), None)
+
     @property
     def total(self) -> int:
-        """How often `add` was called."""
+        """How many were added."""
         return sys.maxsize - operator.length_hint(self._left)
 
 
@@ -98,12 +123,12 @@ class Losses:
     def __bool__(self) -> bool:
         return bool(self._owed)
 
-    def count(self, event: Event, reason: str) -> None:
+    def count(self, event: Event | Head, reason: str) -> None:
         """Count one lost event in the totals. The library's own records are no losses."""
         if event.type not in RECORDS:
             self._lost.setdefault(reason, Tally()).add()
 
-    def owe(self, event: Event, reason: str) -> None:
+    def owe(self, event: Event | Head, reason: str) -> None:
         """Owe the log the fact that this event was lost, or this very record of other losses."""
         if isinstance(event, EventsLost):
             loss = _Loss(
@@ -121,6 +146,20 @@ class Losses:
         self._owed.append(loss)
         if len(self._owed) > _ADD_UP_AT:
             self._owed.extend(self._take())
+
+    def lose(self, line: bytes, reason: str) -> None:
+        """Count and owe the event of a line that was accepted before; a declaration is no loss."""
+        if not is_record(line):
+            event = head(line)
+            assert event is not None, line
+            self.count(event, reason)
+            self.owe(event, reason)
+        elif isinstance(record := parse_line(line), EventsLost):
+            self.owe(record, reason)
+
+    def records(self) -> list[EventsLost]:
+        """All records that are owed; they are the caller's to keep from now on."""
+        return [loss.record() for loss in self._take()]
 
     def write(self, append: Callable[[bytes], None]) -> None:
         """Write all records that are owed.

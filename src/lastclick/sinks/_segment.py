@@ -1,19 +1,18 @@
 """One segment file of a log: made, appended to, closed when its last writer lets go of it."""
 
 import errno
+import fcntl
 import os
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
 
+from lastclick.sinks._lines import LINE_START
+
 #: The log may hold customer ids: others than the owner and the group do not read it.
 _MODE = 0o640
-
-#: What every line begins with. JSON escapes quotes within text, so where it stands anywhere but at
-#: the start of a line, a torn line comes before it.
-_LINE_START = b'{"v":1,'
 
 #: How far from its end a segment is looked through for torn lines: more than all lines that could
 #: be on their way when the first write fell short.
@@ -24,7 +23,8 @@ class Segment:
     """An open segment file. Its writers hold no lock; each append is one write of a whole line.
 
     It is closed when nobody refers to it any more, so a writer that took it just before the sink
-    went on to the next one still has an open file.
+    went on to the next one still has an open file. Until then the kernel holds a shared lock on
+    it, by which other processes know as well that it is not closed.
 
     Args:
         directory: Where the file goes; made anew if it went away.
@@ -37,11 +37,13 @@ class Segment:
     """
 
     __slots__ = (
+        "__weakref__",
         "check_at",
         "declared",
         "ends_at",
         "fd",
         "identity",
+        "on_close",
         "path",
         "pid",
         "power",
@@ -58,6 +60,8 @@ class Segment:
         self.size = 0
         #: A write fell short or may not be on the disk: write no more lines here.
         self.spoilt = False
+        #: Called once the file is closed, unless it is closed by hand. Must not raise.
+        self.on_close: Callable[[], object] | None = None
         self.declared = declared
         self.ends_at = ends_at
         #: When the sink should look at the segment again before it writes.
@@ -69,7 +73,7 @@ class Segment:
             if declared:
                 self.append(b"".join(line for line in declared.values()))
             if power:
-                sync_directory(directory)
+                sync(directory)
         except OSError:
             self.discard()
             raise
@@ -95,6 +99,23 @@ class Segment:
                 raise
         # Two threads may lose a step here; then the segment grows by a line more than it should.
         self.size += written
+
+    def append_all(self, lines: Sequence[bytes]) -> int:
+        """Append many lines in one write, each with a newline; says how many of them are whole.
+
+        Where it is not all of them, the segment is spoilt.
+
+        Raises:
+            OSError: None is in the log.
+        """
+        written = os.write(self.fd, b"\n".join([*lines, b""]))
+        self.size += written
+        for whole, line in enumerate(lines):
+            written -= len(line) + 1
+            if written < 0:
+                self.spoilt = True
+                return whole
+        return len(lines)
 
     def is_gone(self) -> bool:
         """Whether what is appended goes nowhere, since somebody took the file away.
@@ -127,9 +148,12 @@ class Segment:
 
     def __del__(self, getpid: Callable[[], int] = os.getpid) -> None:
         if self.fd >= 0:
-            if self.spoilt and self.pid == getpid():
+            ours = self.pid == getpid()
+            if self.spoilt and ours:
                 self._mend()
             self.close()
+            if self.on_close is not None and ours:
+                self.on_close()
 
     def _mend(self) -> None:
         """Take torn lines out, now that nobody writes here any more.
@@ -149,13 +173,13 @@ def mend(file: BinaryIO) -> None:
     file.seek(offset)
     tail = file.read()
     end = tail.rfind(b"\n") + 1
-    at = tail.find(_LINE_START, 1)
+    at = tail.find(LINE_START, 1)
     while at >= 0:
         if tail[at - 1 : at] != b"\n":
             start = tail.rfind(b"\n", 0, at) + 1
             file.seek(offset + start)
             file.write(b" " * (at - start - 1) + b"\n")
-        at = tail.find(_LINE_START, at + 1)
+        at = tail.find(LINE_START, at + 1)
     if end or not offset:
         file.truncate(offset + end)
 
@@ -163,25 +187,62 @@ def mend(file: BinaryIO) -> None:
 def _create(directory: Path, *, power: bool) -> tuple[Path, int]:
     if not directory.is_dir():
         make_directory(directory, power=power)
-    # Names sort by time; what follows the time keeps apart processes, sinks and clocks set back.
-    name = f"{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}-{os.getpid()}-{os.urandom(4).hex()}.jsonl"
-    path = directory / name
-    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-    return path, os.open(path, flags, _MODE)
+    # For reading as well: some network file systems give a shared lock to readers only.
+    flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+    while True:
+        path = directory / f"{new_name()}.jsonl"
+        fd = os.open(path, flags, _MODE)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:  # somebody looks at it right now; do not wait for that
+            path.unlink(missing_ok=True)
+        except OSError:  # a file system without locks: nobody else gets one there, either
+            return path, fd
+        if os.fstat(fd).st_nlink:
+            return path, fd
+        os.close(fd)
+
+
+def new_name() -> str:
+    """A name that sorts by time; the rest keeps apart processes, sinks and clocks set back."""
+    return f"{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}-{os.getpid()}-{os.urandom(4).hex()}"
+
+
+@contextmanager
+def held(path: Path) -> Iterator[int]:
+    """Hold a segment that no writer has open, in this process or another; its open file.
+
+    Raises:
+        BlockingIOError: A writer has.
+        FileNotFoundError: It is no more.
+    """
+    fd = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if not os.fstat(fd).st_nlink:
+            raise FileNotFoundError
+        yield fd
+    finally:
+        os.close(fd)
 
 
 def make_directory(directory: Path, *, power: bool) -> None:
-    """Make the directory and its parents, with `power` so that they survive a loss of power."""
+    """Make the directory and its parents, so that they survive a loss of power.
+
+    Args:
+        directory: The directory.
+        power: It must be so; otherwise it may fail, where a file system cannot do it.
+    """
     made = [path for path in (directory, *directory.parents) if not path.exists()]
     directory.mkdir(parents=True, exist_ok=True)
-    if power:
-        for path in made:
-            sync_directory(path.parent)
+    for path in made:
+        with suppress(*(() if power else (OSError,))):
+            sync(path.parent)
 
 
-def sync_directory(directory: Path) -> None:
-    """Wait until the names in the directory are on the disk."""
-    fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+def sync(path: Path) -> None:
+    """Wait until a file's content, or the names in a directory, are on the disk."""
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         os.fsync(fd)
     finally:

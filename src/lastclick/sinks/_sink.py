@@ -21,6 +21,9 @@ class Sink(Protocol):
     is raising `DeliveryError`, and nothing else. `lastclick.testing.SinkContract` is the
     test-suite for a sink of your own.
 
+    A sink that deletes what it has kept says so by an attribute ``keep_for``, a `timedelta`: a
+    `Funnel` refuses one below its abandon_after + recover_within.
+
     Example:
         >>> class Printed:
         ...     def emit(self, event: Event, /) -> None:
