@@ -8,7 +8,7 @@ import attrs
 from lastclick._log import Log
 from lastclick.errors import EventError
 from lastclick.events import (
-    RESERVED,
+    OF_NO_TYPE,
     EventsLost,
     FunnelDeclared,
     StepEntered,
@@ -118,7 +118,7 @@ class _Checking:
     def _unreadable(self, where: str, line: bytes, error: EventError) -> None:
         if error.reason == "json_invalid" and line.startswith(b'{"v"'):
             self.checked.add("torn line", f"{where}: only a part of it was written")
-        elif error.reason == "union_tag_invalid" or self._reserved(line, error):
+        elif error.reason == OF_NO_TYPE:
             self.checked.events += 1
             self.checked.add("unknown type", f"{where}: {json.loads(line)['type']}")
         elif error.reason == "missing" and ".checkout_id:" in f"{error}":
@@ -126,12 +126,6 @@ class _Checking:
             self.checked.add("no checkout id", where)
         else:
             self.checked.add("unreadable line", f"{where}: {str(error)[:200]}")
-
-    def _reserved(self, line: bytes, error: EventError) -> bool:
-        if error.reason == "json_invalid" or ".checkout_id:" in f"{error}":
-            return False
-        record = json.loads(line)
-        return isinstance(record, dict) and record.get("type") in RESERVED
 
     def judge(self) -> None:
         """Judge what could not be judged before every line was read."""

@@ -65,6 +65,8 @@ ORDER = "order"
 #: Types that were reserved when logs began to be written. A line of one in another form than ours
 #: is what it was then: of an unknown type.
 RESERVED = frozenset({"survey_answered", "order_cancelled"})
+#: What pydantic calls a type that is none of ours.
+OF_NO_TYPE = "union_tag_invalid"
 #: The best score of a survey; the worst is 1.
 BEST_SCORE = 5
 MAX_TEXT_LENGTH = 4096
@@ -723,7 +725,7 @@ class SurveyAnswered(_Fact):
     def _answers(self) -> Self:
         if self.score is None and self.reason is None and self.text is None:
             msg = "an answer without score, reason or text; give one of them"
-            raise EventError(msg, "no_answer")
+            raise EventError(msg, OF_NO_TYPE)
         return self
 
 
@@ -897,7 +899,10 @@ def parse_line(line: bytes | str, /) -> Event:
     try:
         return _EVENT.validate_json(line)
     except ValidationError as error:
-        raise plain_error(error) from None
+        told = plain_error(error)
+        if told.reason == "missing" and str(told).startswith("order_cancelled.order_id"):
+            told.reason = OF_NO_TYPE
+        raise told from None
 
 
 def json_schema() -> dict[str, Any]:
