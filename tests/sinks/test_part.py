@@ -17,7 +17,7 @@ def part(tmp_path: Path) -> Part:
 
 
 def write(part: Part, *numbers: object, max_bytes: int = 1_000_000) -> None:
-    sink = FileSink(part.directory, max_bytes=max_bytes)
+    sink = FileSink(part.directory, max_bytes=max_bytes, compress=False)
     for number in numbers:
         sink.emit(entered(str(number)))
     sink.close(0)
@@ -102,7 +102,7 @@ def test_segments_are_read_in_order_and_go_when_they_are_done(tmp_path: Path, pa
 
 def test_a_segment_in_use_stays(tmp_path: Path, part: Part) -> None:
     """As long as somebody may append to it, a settled segment is kept and read further."""
-    sink = FileSink(part.directory)
+    sink = FileSink(part.directory, compress=False)
     sink.emit(entered(1))
     assert read_all(part) == ["e-1"]
     assert len(part.files()) == 1
@@ -179,7 +179,7 @@ def test_the_oldest_segment_is_dropped_with_what_is_not_settled(tmp_path: Path, 
     while part.drop_oldest():
         pass
     assert part.files() == []
-    sink = FileSink(part.directory)
+    sink = FileSink(part.directory, compress=False)
     sink.emit(entered(7))
     assert part.drop_oldest() is None
     assert part.count() == 1
@@ -191,7 +191,7 @@ def read_lines(lines: list[bytes]) -> list[str]:
 
 def test_records_are_sent_but_not_counted(tmp_path: Path, part: Part) -> None:
     """Declarations and losses are no shopper events."""
-    sink = FileSink(part.directory)
+    sink = FileSink(part.directory, compress=False)
     sink.emit(declared())
     sink.emit(lost(3))
     sink.emit(entered(1))
