@@ -288,6 +288,8 @@ class HttpSink:
             running = self._run()
         except OSError:
             return False
+        if isinstance(running.source, Spool):
+            running.source.look()
         return _wait(running.sender, timeout) and not running.source.owes
 
     def close(self, timeout: float) -> bool:
