@@ -226,9 +226,10 @@ def sweep(root: Path) -> None:
     for path in root.glob(f"*{_LOCK}"):
         directory = path.with_suffix("")
         if not directory.exists():
-            part = Part.claim(directory)
-            if part is not None:  # it has come into being just now
-                part.let_go()
+            with suppress(OSError):
+                part = Part.claim(directory)
+                if part is not None:  # it has come into being just now
+                    part.let_go()
 
 
 def _lock(path: Path) -> int | None:
