@@ -415,3 +415,20 @@ def test_a_log_measures_as_its_events_do(write, tmp_path):
     assert from_events == from_lines
     assert from_lines.to_dict() == from_events.to_dict()
     assert from_lines.started == 60
+
+
+def test_a_file_that_is_gone_by_now_was_not_there(
+    tmp_path: Path,
+    write: Callable[..., Path],
+    lines: list[bytes],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A segment that is deleted, or sent, between the listing and the reading is no fault."""
+    write(lines[1] + b"\n", "a.jsonl").unlink()
+    write(lines[2] + b"\n", "b.jsonl")
+    log = read_log(tmp_path)
+    listed = [tmp_path / "a.jsonl", tmp_path / "b.jsonl"]
+    monkeypatch.setattr(log, "files", lambda: listed)
+
+    assert [event.line for event in log] == [lines[2]]
+    assert (log.problems.files, log.problems.torn) == (1, 0)

@@ -4,6 +4,7 @@ import gzip
 import os
 import zlib
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import TypeVar
@@ -195,10 +196,14 @@ class _Meter:
 
     def batches(self) -> Iterator[tuple[Path, int, list[bytes]]]:
         """Whole lines of one file, some 100 at a time, with the number of the first."""
-        files = [path for path in self._log.files() if self._wanted(path)]
-        sizes = [_as_it_is_now(path, os.stat).st_size for path in files]
-        total, done = sum(sizes), 0
-        for file, size in zip(files, sizes, strict=True):
+        files: list[tuple[Path, int]] = []
+        for path in self._log.files():
+            with suppress(FileNotFoundError):  # deleted, or sent, since it was listed
+                status = _as_it_is_now(path, os.stat)
+                if self._wanted(status):
+                    files.append((path, status.st_size))
+        total, done = sum(size for _, size in files), 0
+        for file, size in files:
             self._files += 1
             for start, lines, place in self._lines_of(file):
                 yield file, start, lines
@@ -208,9 +213,9 @@ class _Meter:
         if self._log._progress is not None:
             self._log._progress(total, total)
 
-    def _wanted(self, file: Path) -> bool:
+    def _wanted(self, status: os.stat_result) -> bool:
         since = self._log._since
-        if since is None or _as_it_is_now(file, os.stat).st_mtime >= since.timestamp():
+        if since is None or status.st_mtime >= since.timestamp():
             return True
         self._passed += 1
         return False

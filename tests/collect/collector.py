@@ -62,7 +62,10 @@ def by_segment(log: Path) -> list[list[dict[str, Any]]]:
     found: dict[Path, list[dict[str, Any]]] = {}
     for path, _, content in read_log(log).lines():
         with suppress(ValueError):  # a killed process left a part of its last line
-            found.setdefault(path, []).append(json.loads(content))
+            plain = path.with_name(path.name.removesuffix(".gz"))
+            lines = found.setdefault(plain, [])
+            if (line := json.loads(content)) not in lines:  # both files stand there for a moment
+                lines.append(line)
     return list(found.values())
 
 

@@ -300,7 +300,7 @@ def test_a_signal_handler_may_emit(tmp_path: Path) -> None:
 
 def test_the_first_event_may_be_a_signal_handlers(tmp_path: Path) -> None:
     """A handler that comes while the thread is being started finds that somebody is at it."""
-    sink = FileSink(tmp_path, "exit")
+    sink = FileSink(tmp_path, "exit", compress=False)
     start = threading.Thread.start
 
     def interrupted(thread: threading.Thread) -> None:

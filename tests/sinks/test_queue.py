@@ -128,3 +128,8 @@ def test_what_is_under_way_at_the_end_is_counted_too() -> None:
 
     assert load is not None
     assert one._losses.lost == {"not_sent": 2}
+    assert one.not_sent == 2
+
+    one.put_back(load)  # by the sender's thread, which was on its way
+    one.release()
+    assert one._losses.lost == {"not_sent": 2}

@@ -28,7 +28,7 @@ def synced(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
 
 @pytest.mark.parametrize("durability", ["process", "exit"])
 def test_one_sync_does_for_many_events(tmp_path: Path, synced, durability: str) -> None:
-    """The segment, and the first time its name, come to the disk; once for all that was emitted."""
+    """The segment, and the first time its name, come to the disk: once for all that was emitted."""
     sink = FileSink(tmp_path, durability)
     sink.emit(declared())
     for number in range(100):
@@ -39,7 +39,8 @@ def test_one_sync_does_for_many_events(tmp_path: Path, synced, durability: str) 
     sink.sync()
 
     (segment,) = segments(tmp_path)
-    assert synced == [(segment.name, 101), (tmp_path.name, 0), (segment.name, 102)]
+    directories = [(tmp_path.name, 0), (tmp_path.parent.name, 0)]
+    assert synced == [(segment.name, 101), *directories, (segment.name, 102)]
 
 
 def test_segments_that_ended_since_are_synced_too(tmp_path: Path, synced) -> None:
@@ -54,7 +55,7 @@ def test_segments_that_ended_since_are_synced_too(tmp_path: Path, synced) -> Non
     sink.sync()
 
     files = segments(tmp_path)
-    assert first == [*((path.name, 1) for path in files), (tmp_path.name, 0)]
+    assert first[:-2] == [(path.name, 1) for path in files]
     assert synced == [(files[-1].name, 1)]
 
 

@@ -545,8 +545,8 @@ def test_a_head_that_cannot_be_read_declares_nothing(
     """A damaged segment keeps nobody from looking after the others."""
     (tmp_path / name).write_bytes(text)
 
-    assert list(_upkeep.head(tmp_path / name)) == []
-    assert list(_upkeep.head(tmp_path / "gone.jsonl")) == []
+    assert list(_upkeep.declared_in(tmp_path / name)) == []
+    assert list(_upkeep.declared_in(tmp_path / "gone.jsonl")) == []
 
 
 def test_a_file_that_went_has_no_age(tmp_path: Path) -> None:

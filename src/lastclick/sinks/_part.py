@@ -216,7 +216,8 @@ def parts(root: Path) -> list[Path]:
     """The directories of all parts, oldest first."""
     with suppress(OSError):
         names = sorted(entry.name for entry in os.scandir(root) if entry.is_dir())
-        return [root / name for name in names if name != DEAD_LETTERS]
+        # A name with a dot is a process's that tries out whether it can write here.
+        return [root / name for name in names if name != DEAD_LETTERS and name[0] != "."]
     return []
 
 
@@ -225,9 +226,10 @@ def sweep(root: Path) -> None:
     for path in root.glob(f"*{_LOCK}"):
         directory = path.with_suffix("")
         if not directory.exists():
-            part = Part.claim(directory)
-            if part is not None:  # it has come into being just now
-                part.let_go()
+            with suppress(OSError):
+                part = Part.claim(directory)
+                if part is not None:  # it has come into being just now
+                    part.let_go()
 
 
 def _lock(path: Path) -> int | None:

@@ -52,6 +52,11 @@ class Queue:
         """How many events wait, and how many had to go, in words."""
         return in_words(self.pending, self._losses.lost.get("queue_full", 0))
 
+    @property
+    def not_sent(self) -> int:
+        """How many events were given up when the queue was released."""
+        return self._losses.lost.get("not_sent", 0)
+
     def accept(self, event: Event) -> None:
         """Append the event.
 
@@ -125,9 +130,13 @@ class Queue:
 
     def put_back(self, load: Load) -> None:
         """Queue what is not settled again, before all others."""
-        for line in reversed(load.waiting.values()):
-            self._lines.appendleft(line)
-            self._bytes += len(line)
+        # Each line is popped by one: as the interpreter ends, its thread and the sender's do this
+        # to the same load, and what is counted as lost is counted once.
+        with suppress(KeyError):
+            while True:
+                _, line = load.waiting.popitem()
+                self._lines.appendleft(line)
+                self._bytes += len(line)
         self._in_hand = None
 
     def bury(self, line: bytes, reason: str, why: str) -> None:  # noqa: ARG002 - there is no place

@@ -227,16 +227,11 @@ def held(path: Path) -> Iterator[int]:
 
 
 def make_directory(directory: Path, *, power: bool) -> None:
-    """Make the directory and its parents, so that they survive a loss of power.
-
-    Args:
-        directory: The directory.
-        power: It must be so; otherwise it may fail, where a file system cannot do it.
-    """
+    """Make the directory and its parents, with `power` so that they survive a loss of power."""
     made = [path for path in (directory, *directory.parents) if not path.exists()]
     directory.mkdir(parents=True, exist_ok=True)
-    for path in made:
-        with suppress(*(() if power else (OSError,))):
+    if power:
+        for path in made:
             sync(path.parent)
 
 

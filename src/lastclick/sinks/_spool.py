@@ -8,10 +8,11 @@ left.
 import os
 import time
 from collections.abc import Callable
+from math import inf
 from pathlib import Path
 from typing import Literal
 
-from lastclick.errors import DeliveryError
+from lastclick.errors import DeliveryError, log_errors
 from lastclick.events import Event
 from lastclick.sinks._file import FileSink
 from lastclick.sinks._letters import Letters
@@ -98,6 +99,10 @@ class Spool:
             f"in {self._root}; raise limit=, or see why the receiver does not take them"
         )
         raise DeliveryError(msg, "spool_full")
+
+    def look(self) -> None:
+        """Look for what dead processes left with the next turn of the sender."""
+        self._left.look()
 
     @property
     def pending(self) -> int:
@@ -219,29 +224,41 @@ class Leftovers:
         self._monotonic = monotonic
         self._adopt_at = monotonic()
         self._part: Part | None = None
+        #: The directories that the last look found, the oldest last.
+        self._found: list[Path] = []
         #: How many events of the adopted part wait.
         self.pending = 0
 
     def tend(self) -> None:
-        """Look now and then for a part that was left."""
+        """Look now and then for parts that were left."""
         if self._part is None and self._monotonic() >= self._adopt_at:
             self._adopt_at = self._monotonic() + _ADOPT_EVERY_S
             sweep(self._root)
+            self._found = [path for path in parts(self._root) if path != self._but][::-1]
             self._adopt()
 
+    def look(self) -> None:
+        """Look for parts with the next `tend`."""
+        self._adopt_at = -inf
+
     def _adopt(self) -> None:
-        for directory in parts(self._root):
-            if directory != self._but:
-                part = Part.claim(directory)
-                if part is not None:
-                    self._part = part
-                    self.pending = part.count()
-                    return
+        """Adopt the next of those that were found, so that each is tried once for each look."""
+        while self._found and self._part is None:
+            directory = self._found.pop()
+            try:
+                self._part = Part.claim(directory)
+                self.pending = 0 if self._part is None else self._part.count()
+            except OSError as error:
+                _tell_unreadable(directory, error)
 
     def take(self, events: int, size: int) -> PartLoad | None:
         """The oldest events of the adopted part; of the next one, where that is sent."""
         while self._part is not None:
-            load = self._part.read(events, size)
+            try:
+                load = self._part.read(events, size)
+            except OSError as error:
+                _tell_unreadable(self._part.directory, error)
+                load = None
             if load is not None:
                 return load
             self._part.let_go()
@@ -284,6 +301,11 @@ class Leftovers:
         """In a forked child: all of this is the parent's."""
         if self._part is not None:
             self._part.forget()
+
+
+def _tell_unreadable(directory: Path, error: OSError) -> None:
+    msg = f"cannot send what is left in {directory}: {error}; another process may, or the next look"
+    log_errors(DeliveryError(msg, "no_spool"))
 
 
 def spool_bytes(root: Path) -> int:

@@ -3,6 +3,7 @@
 import math
 import weakref
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from lastclick.sinks._segment import Segment, sync
@@ -52,6 +53,9 @@ class Unsynced:
                 self._segments.pop(path, None)
         if not self._named.issuperset(segments):
             sync(self._directory)
+            if not self._named:  # perhaps the directory is as new
+                with suppress(PermissionError):
+                    sync(self._directory.parent)
             self._named = set(segments)
         if self._monotonic() < self._distrust_until:
             raise OSError(None, "a sync has just failed; send what was written since again")

@@ -288,6 +288,8 @@ class HttpSink:
             running = self._run()
         except OSError:
             return False
+        if isinstance(running.source, Spool):
+            running.source.look()
         return _wait(running.sender, timeout) and not running.source.owes
 
     def close(self, timeout: float) -> bool:
@@ -331,11 +333,11 @@ class _Running(NamedTuple):
         if isinstance(source, Queue) or sender.failures == 0:
             _wait(sender, deadline - time.monotonic())
         sender.stop()
-        left = source.pending
-        if isinstance(source, Queue) and left:
+        if isinstance(source, Queue):
             source.release()
-            msg = f"{self.name}: the process ends with {left:,} events that were not sent"
-            log_errors(DeliveryError(f"{msg}; name a spool= to keep them", "not_sent"))
+            if left := source.not_sent:
+                msg = f"{self.name}: the process ends with {left:,} events that were not sent"
+                log_errors(DeliveryError(f"{msg}; name a spool= to keep them", "not_sent"))
 
 
 def _wait(sender: Sender, timeout: float) -> bool:
