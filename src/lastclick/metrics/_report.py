@@ -66,6 +66,14 @@ _EVER_ABANDONED = (
 )
 
 
+#: Attributes that say how a shopper can use a page: told by the shop, never guessed. Groups by them
+#: are shown from so many attempts on: a handful of people are no segment, and could be recognised.
+ACCESSIBILITY = frozenset(
+    ("keyboard_only", "screen_reader", "reduced_motion", "zoom", "large_text")
+)
+FEWEST = 30
+
+
 @attrs.frozen
 class Failures:
     """What went wrong at a step for one reason.
@@ -336,6 +344,8 @@ class Report:
         survey: What shoppers answered, after the order and on the way out.
         incremental: What reminding caused, as a holdout proves it.
         groups: By value of the attributes: the same report of that group.
+        withheld: Attempts of groups that are not shown: by an attribute about accessibility, those
+            of fewer than 30 attempts.
         quality: What is odd in the log, and what was left out.
         reading: What was met on the way: files, torn lines, redeliveries, seconds. No part of
             `to_dict`, since a second delivery may change it.
@@ -385,6 +395,7 @@ class Report:
     survey: Survey
     incremental: Incremental
     groups: Groups
+    withheld: int
     quality: Quality
     reading: Delivery | None
     _order_row: int
@@ -693,15 +704,22 @@ def report_from(counts: Counts) -> Report:
     whole = chances(total, steps, None)
     groups = sorted({group for group, day in counts.cells if day})
     reports: dict[str, Report] = {}
+    fewest = FEWEST if ACCESSIBILITY & set(basis.by) else 0
+    withheld = 0
     if basis.by:
         for group in groups:
             own = counts.total(group=group)
+            started = sum(n for key, n in own.items() if key[0] == "outcome")
+            if started < fewest:
+                withheld += started
+                continue
             days = [day for of, day in counts.cells if of == group and day]
             reports[group] = _report(
                 basis, own, days, whole, facts, {}, counts, group, counts.span(group)
             )
     all_days = [day for _, day in counts.cells if day]
-    return _report(basis, total, all_days, None, facts, reports, counts, None, counts.span())
+    report = _report(basis, total, all_days, None, facts, reports, counts, None, counts.span())
+    return attrs.evolve(report, withheld=withheld)
 
 
 def _report(
@@ -790,6 +808,7 @@ def _report(
         survey=survey(total),
         incremental=incremental(total, _assigned(counts, group, days), without_step),
         groups=Groups(groups, len(basis.by)),
+        withheld=0,
         quality=facts,
         reading=None,
         order_row=total.get(("chain", ORDER), 0) if basis.closed else ordered,
