@@ -39,22 +39,34 @@ class Persons:
     # What is told
 
     def attempt(self, it: Fold) -> None:
-        """An attempt, whatever the unit: whether it was lost, and when it ordered."""
-        if it.customer_id is not None and (it.outcome == LOST or it.orders):
-            lost = it.outcome == LOST and bool(it.first)
-            orders = tuple(row[0] for row in it.orders)
-            self._put(person(it), _LEFT, (lost, it.start, it.last, orders))
+        """An attempt that is later joined to others: whether it was lost, and when it ordered."""
+        if (left := self._left(it)) is not None:
+            self._put(person(it), _LEFT, left)
 
-    def journey(self, it: Fold, cell: Cell | None) -> None:
-        """A journey; without a cell where it is not counted."""
+    def journey(self, it: Fold, cell: Cell | None, *, joined: bool) -> None:
+        """A journey; without a cell where it is not counted.
+
+        Args:
+            it: The journey.
+            cell: Where it is counted.
+            joined: Whether its attempts were told of already.
+        """
         if it.assigned or ((it.sent or it.clicked) and it.customer_id is not None):
             self._tried(it, cell)
+        left = None if joined else self._left(it)
         if cell is None:
-            return
-        if it.customer_id is None and not it.orders:
+            if left is not None:
+                self._put(person(it), _LEFT, left)
+        elif it.customer_id is None and not it.orders:
             self._alone[cell[0]] += 1  # one of whom nothing else can be known
         else:
-            self._put(person(it), _STARTED, (cell[0],))
+            self._put(person(it), _STARTED, (cell[0], left))
+
+    def _left(self, it: Fold) -> tuple[Any, ...] | None:
+        if it.customer_id is None or not (it.outcome == LOST or it.orders):
+            return None
+        lost = it.outcome == LOST and bool(it.first)
+        return lost, it.start, it.last, tuple(row[0] for row in it.orders)
 
     def _tried(self, it: Fold, cell: Cell | None) -> None:
         assigned = sorted({(row[0], row[5], row[8] or "", row[3] or "") for row in it.assigned})
@@ -94,6 +106,7 @@ class Persons:
             for _, kind, one in records:
                 told[kind].append(one)
             started, bought, left, tried = told
+            left += [one for _, one in started if one is not None]
             if started:
                 self._cluster(started, bought, cells)
             if bought and records[0][0][0] == "u":
@@ -116,7 +129,7 @@ class Persons:
         """Journeys and revenue of one person: numbers, squares and products."""
         journeys: dict[Cell, int] = defaultdict(int)
         revenue: dict[tuple[Cell, str], int] = defaultdict(int)
-        for (group,) in started:
+        for group, _ in started:
             for cell in self._spans(group):
                 journeys[cell] += 1
         for _, group, net, currency in bought:

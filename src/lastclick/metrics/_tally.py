@@ -188,13 +188,13 @@ class Tally:
         seen, outcome = it.seen, it.outcome
         if not seen or outcome is None or it.start is None:
             self._log["without_step",] += 1
-            self._persons.journey(it, None)
+            self._persons.journey(it, None, joined=self._customers)
             for row in it.orders:
                 self._show(row, SHOWN, LOG, "", person(it), 0)
             return
         group = it.group or ""
         cell = (group, self._day_of(it.start))
-        self._persons.journey(it, cell)
+        self._persons.journey(it, cell, joined=self._customers)
         order_at, since = it.order_at, it.start
         until = self._as_of if order_at is None else order_at
         after = min((until - since) // _SECOND, self._latest)
@@ -278,18 +278,18 @@ class Tally:
         values = it.values
         opening = min(values) if values[0][0] == values[1][0] else values[0]
         base, currency = opening[4:]
-        last: dict[int, tuple[int, int, int, str, int, str]] = {}
-        for value in values:
-            position = value[1]
-            if value[5] == currency and (position not in last or value > last[position]):
-                last[position] = value
+        last = {value[1]: value for value in values if value[5] == currency}
+        if len(last) < len(values):  # several at a step: by time, but ties are in no order
+            for value in values:
+                if value[5] == currency and value > last[value[1]]:
+                    last[value[1]] = value
         ended = it.seen[-1] if it.order_at is None else -1
         counted = self._surprised[cell]
         for position, value in last.items():
-            if value != opening:
+            if value is not opening and value != opening:
                 band = 0
-                if value[4] > base:
-                    more = 100 * (value[4] - base)
+                if (units := value[4]) > base:
+                    more = 100 * (units - base)
                     band = next((limit for limit in SURPRISES if more <= limit * base), ABOVE)
                 counted[position, band, position == ended] += 1
 
@@ -352,7 +352,8 @@ class Tally:
             log["several_customers",] += 1
         if it.arm is not None:
             log["assigned", it.arm] += 1
-        self._persons.attempt(it)
+        if self._customers and it.customer_id is not None:
+            self._persons.attempt(it)
         if it.start is None or not it.first:
             return
         if it.start < it.first.get(0, it.start + 1):
