@@ -189,7 +189,7 @@ def main() -> None:
             *held[1:],
             f"{seen:.2f}",
         )
-        print(f"| {' | '.join(cells)} | {seen:.2f} |", flush=True)
+        print(f"| {' | '.join(cells)} |", flush=True)
 
 
 if __name__ == "__main__":

@@ -11,6 +11,8 @@ from lastclick.metrics._means import Moments, Pairs, ratio
 from lastclick.metrics._survival import Curve, kaplan_meier, log_rank
 from lastclick.metrics._weighted import weighted_mean
 
+#: The log-rank test compares each group with each, at each second: more would take minutes.
+MANY = 30
 #: What a report by days cannot say: customers return on several days.
 NOT_BY_DAY = "not by day: ask the whole report or a group of it"
 
@@ -33,8 +35,9 @@ def not_ordered_by(curve: Curve, seconds: int, longest: int) -> Estimate:
 
 def groups_differ(spans: Sequence[Mapping[Key, int]]) -> HypothesisTest:
     """Whether all groups order equally fast and often."""
-    if len(spans) < 2:
-        return HypothesisTest(method="log-rank", n=0, reason="fewer than two groups")
+    if not 2 <= len(spans) <= MANY:
+        why = f"{len(spans)} groups; from 2 to {MANY} can be compared"
+        return HypothesisTest(method="log-rank", n=0, reason=why)
     return log_rank([(_times(one, "paid_after"), _times(one, "open_after")) for one in spans])
 
 
