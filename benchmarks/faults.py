@@ -43,6 +43,8 @@ RECOVERY = 80.0  # seconds from the start of the outage in which all should have
 WITHIN_FORK = 12.0  # seconds in which a child's events should arrive by themselves
 TOGETHER = 4  # subjects tried at a time
 
+_kept: list[Client] = []  # as a program keeps it, at module level, to its very end
+
 Cells = tuple[str, ...]
 Fault = Callable[["Trial", threading.Barrier], Cells]
 
@@ -54,6 +56,7 @@ def child(script: str, subject: str, url: str, directory: Path) -> None:
     """Connect, wait for the word, and play one part; a dot is written for each finished call."""
     ids: Iterator[str] = (f"bench-{os.getpid()}-{number}" for number in count())
     client = SUBJECTS[subject].connect(Setup(url, directory, ids, roomy=False))
+    _kept.append(client)
     print("ready", flush=True)
     sys.stdin.readline()
     if script == "fork":
