@@ -182,18 +182,19 @@ def report(rounds: int, runs: int, part: int = 1, only: str = "") -> str:
 
 
 def _imports(python: str, names: list[str], runs: int) -> dict[str, tuple[float, float]]:
-    """Return the median milliseconds of each import, and those beyond pydantic's first model."""
+    """Return the CPU milliseconds of each import, and those beyond pydantic and a first model."""
     first = imports.SUBJECTS[imports.FIRST]
-    taken: dict[str, list[tuple[float, float]]] = {name: [] for name in names}
+    works = dict.fromkeys(SUBJECTS[name].imports for name in names)
+    taken: dict[str, list[tuple[float, float]]] = {work: [] for work in works}
     for number in range(runs + 1):
-        base, _, _ = imports.once(first, python)
-        for name in names:
-            milliseconds, _, _ = imports.once(SUBJECTS[name].imports, python)
+        _, base, _ = imports.once(first, python)
+        for work in works:
+            _, cpu, _ = imports.once(work, python)
             if number:  # the first run reads the files from the disk
-                taken[name].append((milliseconds, milliseconds - base))
+                taken[work].append((cpu, cpu - base))
     return {
-        name: (statistics.median(m for m, _ in one), statistics.median(b for _, b in one))
-        for name, one in taken.items()
+        name: (statistics.median(cpu for cpu, _ in one), statistics.median(more for _, more in one))
+        for name, one in ((name, taken[SUBJECTS[name].imports]) for name in names)
     }
 
 
