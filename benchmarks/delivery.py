@@ -257,8 +257,8 @@ def _deliveries(
             "events a second",
             "did not arrive",
             "bytes a queued event",
-            "import ms",
-            "beyond pydantic ms",
+            "import, CPU ms",
+            "beyond pydantic",
         ),
     )
     return table(head, rows)
