@@ -111,9 +111,10 @@ $(PEERS)/.peers: $(PEERS)/.made benchmarks/peers.txt
 	$(PEERS)/bin/python -m pip install -qq --disable-pip-version-check --editable ".[http]" --requirement benchmarks/peers.txt
 	touch $@
 
-$(VENV)/.servers: $(VENV)/.dev
+$(VENV)/.servers: $(VENV)/.dev scripts/servers
 	@echo "== installing what the long proofs run"
 	$(VENV)/$(PIP) --group servers
+	scripts/servers $(VENV)
 	touch $@
 
 $(CORE)/.core: $(CORE)/.made

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from benchmarks import emit, imports, read
+from benchmarks import delivery, emit, imports, read
 from benchmarks.child import machine
 
 
@@ -17,6 +17,7 @@ def main() -> None:
     print(f"# What lastclick costs\n\n{machine()}\n", flush=True)
     print(emit.report(rounds=7), flush=True)
     print(imports.report(runs=15), flush=True)
+    print(delivery.report(rounds=3, runs=7), flush=True)
     print(read.report(sizes, seed=1, runs=3, readers=list(read.READERS), keep=options.keep))
 
 

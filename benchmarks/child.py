@@ -7,7 +7,7 @@ import resource
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +20,12 @@ def timed(work: Callable[[], Any]) -> tuple[dict[str, float], Any]:
     return {"wall": wall, "cpu": cpu, "peak_mib": peak_mib()}, result
 
 
-def run(module: str, *arguments: str) -> Any:
+def run(
+    module: str, *arguments: str, python: str = sys.executable, timeout: float | None = None
+) -> Any:
     """Run `python -m module arguments` and return the JSON that it prints last."""
-    command = [sys.executable, "-m", module, *arguments]
-    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+    command = [python, "-m", module, *arguments]
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, timeout=timeout)
     return json.loads(done.stdout.splitlines()[-1])
 
 
@@ -33,10 +35,19 @@ def peak_mib() -> float:
     `getrusage` would do, but on Linux a child's figure begins with its parent's, which at the
     moment of starting it may be larger; the kernel's own mark for this program is exact.
     """
+    return _status("VmHWM:")
+
+
+def resident_mib() -> float:
+    """Return the memory this process holds now, in MiB; its peak where there is no /proc."""
+    return _status("VmRSS:")
+
+
+def _status(key: str) -> float:
     status = Path("/proc/self/status")
     if status.exists():
         for line in status.read_text(encoding="ascii").splitlines():
-            if line.startswith("VmHWM:"):
+            if line.startswith(key):
                 return int(line.split()[1]) / 1024
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / 1024**2 if sys.platform == "darwin" else peak / 1024
@@ -60,7 +71,7 @@ def machine() -> str:
     )
 
 
-def table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+def table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
     """Return a Markdown table: the first column to the left, the others to the right."""
     lines = [head, ("---", *("--:",) * (len(head) - 1)), *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)

@@ -51,9 +51,9 @@ def subjects(directory: Path) -> dict[str, Call]:
         handle(FileSink(directory / "lastclick")),
         handle(FileSink(directory / "x", "exit")),
     )
-    floor, written = _floor(), _floor(directory / "floor.jsonl")
+    written = floor(directory / "floor.jsonl")
     return {
-        FLOOR: floor,
+        FLOOR: floor(),
         "the floor and one `os.write`": written,
         "`enter(step)`, memory": lambda: plain.enter("payment"),
         "`enter(step, value=...)`, memory": lambda: memory.enter("payment", value=value),
@@ -68,7 +68,8 @@ def subjects(directory: Path) -> dict[str, Call]:
     }
 
 
-def _floor(path: Path | None = None) -> Call:
+def floor(path: Path | None = None) -> Call:
+    """Return the floor; with a path, one that also writes its line to that file."""
     kept: list[str] = []
     event_id, checkout, customer = "0199a0b2-6c3f-7d2e-9b1a-1f2e3d4c5b6a", "c-1042", "u-7"
     file = -1 if path is None else os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
@@ -103,12 +104,12 @@ def measure_calls(rounds: int) -> dict[str, dict[str, float]]:
             # New sinks each round: none gets slower because its list has grown long.
             calls = subjects(Path(directory, f"round-{number}"))
             for call in calls.values():
-                _timed(call, BURST)
+                time_calls(call, BURST)
             for name in calls:
                 times.setdefault(name, []).append([])
             for _ in range(CALLS // BURST):
                 for name, call in calls.items():
-                    times[name][-1] += _timed(call, BURST)
+                    times[name][-1] += time_calls(call, BURST)
                     time.sleep(PAUSE)
         floors = [statistics.median(part) for part in times[FLOOR]]
         for name, parts in times.items():
@@ -127,7 +128,8 @@ def measure_calls(rounds: int) -> dict[str, dict[str, float]]:
     return found
 
 
-def _timed(call: Call, count: int) -> list[int]:
+def time_calls(call: Call, count: int) -> list[int]:
+    """Return how long each of `count` calls took, in nanoseconds."""
     clock = time.perf_counter_ns
     times = []
     for _ in range(count):
@@ -140,10 +142,10 @@ def _timed(call: Call, count: int) -> list[int]:
 def _beside_busy_thread(call: Call) -> dict[str, float]:
     """Time calls a little apart while another thread wants the interpreter all the time."""
     times = []
-    with _busy_thread():
+    with busy_thread():
         for _ in range(BUSY_CALLS):
             time.sleep(BUSY_PAUSE)
-            times += _timed(call, 1)
+            times += time_calls(call, 1)
     times.sort()
     return {
         "busy p50": times[len(times) // 2] / 1000,
@@ -152,7 +154,8 @@ def _beside_busy_thread(call: Call) -> dict[str, float]:
 
 
 @contextmanager
-def _busy_thread() -> Iterator[None]:
+def busy_thread() -> Iterator[None]:
+    """Run a thread beside the block that wants the interpreter all the time."""
     stop = threading.Event()
 
     def spin() -> None:
@@ -170,7 +173,7 @@ def _busy_thread() -> Iterator[None]:
 
 def _memory(call: Call) -> dict[str, float]:
     """Count what a call leaves behind, and what it holds at most while it runs."""
-    _timed(call, BURST)
+    time_calls(call, BURST)
     tracemalloc.start()
     before, blocks_before = tracemalloc.get_traced_memory()[0], _blocks()
     for _ in range(CALLS):

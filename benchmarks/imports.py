@@ -47,9 +47,9 @@ print(seconds, cpu, *sorted(set(sys.modules) - before))
 """
 
 
-def once(work: str) -> tuple[float, float, set[str]]:
+def once(work: str, python: str = sys.executable) -> tuple[float, float, set[str]]:
     """Run `work` in a fresh interpreter; return its milliseconds, of CPU too, and its modules."""
-    command = [sys.executable, "-c", _TIMER.format(work=work)]
+    command = [python, "-c", _TIMER.format(work=work)]
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
     seconds, cpu, *modules = done.stdout.split()
     return float(seconds) * 1000, float(cpu) * 1000, set(modules)

@@ -2,6 +2,7 @@
 
 import gzip
 import os
+import stat
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -131,8 +132,7 @@ class Log:
         if self.path.is_dir():
             # Twice: a file that is compressed during one listing may be in it under neither name.
             found = {*self.path.rglob("*"), *self.path.rglob("*")}
-            found = {path for path in found if path.name.endswith(SUFFIXES)}
-            return sorted(path for path in found if _stands(path, found))
+            return _standing({path for path in found if path.name.endswith(SUFFIXES)})
         if not self.path.exists() and not _packed(self.path).exists():
             msg = f"no log at {self.path}; pass the directory that FileSink writes, or a file"
             raise LogError(msg, self.path)
@@ -275,10 +275,19 @@ def _packed(file: Path) -> Path:
     return file.with_name(f"{file.name}.gz")
 
 
-def _stands(file: Path, found: set[Path]) -> bool:
-    """Whether a file is there, under its name or under one that no listing has found yet."""
-    packed = _packed(file)
-    return file.is_file() or (packed not in found and packed.is_file())
+def _standing(found: set[Path]) -> list[Path]:
+    """What was listed and is there, in order of name; a file that is being compressed only once."""
+    times: dict[Path, int] = {}
+    for path in found:
+        with suppress(OSError):  # gone
+            status = path.stat()
+            if stat.S_ISREG(status.st_mode):
+                times[path] = status.st_mtime_ns
+    # Compressing keeps the time. Two files of one name and another time are two files.
+    twins = {_packed(path) for path in times if times.get(_packed(path)) == times[path]}
+    # No listing may have the new name yet; opened, it is found.
+    late = {path for path in found - times.keys() if _packed(path) not in found}
+    return sorted(times.keys() - twins | {path for path in late if _packed(path).is_file()})
 
 
 def _as_it_is_now(file: Path, get: Callable[[Path], T]) -> T:

@@ -48,10 +48,13 @@ class Shop:
     Args:
         folder: Where it reports to.
         name: What its event ids begin with.
+        environment: Added to its environment.
         **plan: See `PLAN`.
     """
 
-    def __init__(self, folder: Path, name: str, **plan: Any) -> None:
+    def __init__(
+        self, folder: Path, name: str, *, environment: dict[str, str] | None = None, **plan: Any
+    ) -> None:
         assert plan.keys() <= PLAN.keys()
         folder.mkdir(parents=True, exist_ok=True)
         self.name = name
@@ -62,7 +65,8 @@ class Shop:
             full["spool"] = str(full["spool"])
         with self.path.with_suffix(".log").open("wb") as log:
             command = [sys.executable, "-m", "tests.delivery.shop", json.dumps(full)]
-            self.process = subprocess.Popen(command, cwd=ROOT, stderr=log)
+            given = {**os.environ, **(environment or {})}
+            self.process = subprocess.Popen(command, cwd=ROOT, stderr=log, env=given)
 
     def __enter__(self) -> Self:
         return self
@@ -82,6 +86,10 @@ class Shop:
     def wait_for(self, number: int) -> None:
         """Wait until so many were accepted."""
         wait_until(lambda: len(self.accepted) >= number, 60)
+
+    def wait_until_flushed(self) -> None:
+        """Wait until all is recorded, and a flush was tried."""
+        wait_until(self.path.with_suffix(".flushed").exists, 120)
 
     def kill(self) -> None:
         self.process.send_signal(signal.SIGKILL)
@@ -226,6 +234,7 @@ def main(plan: dict[str, Any]) -> None:
             start = time.monotonic()
             ended[verb] = getattr(recorder.funnel, verb)(plan[verb])
             ended[f"{verb}_s"] = time.monotonic() - start
+            Path(f"{plan['path']}.{verb}ed").touch()
     stats, funnel = recorder.sink.stats, recorder.funnel.stats
     end = {
         "longest": recorder.longest,

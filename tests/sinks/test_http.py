@@ -283,6 +283,22 @@ def test_a_proxy_of_the_environment_is_used(monkeypatch: pytest.MonkeyPatch) -> 
         assert proxy.requests[0].path == "http://collector.example/v1/events"
 
 
+def test_a_proxy_that_is_no_address_loses_nothing(
+    receiver: Receiver, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A slip in the environment is a failure like others: told, and the events wait."""
+    monkeypatch.setenv("http_proxy", "ftp://proxy.example")
+    monkeypatch.delenv("no_proxy", raising=False)
+    sink = HttpSink(receiver.url, retry=SWIFT)
+
+    sink.emit(entered(1))
+
+    assert not sink.flush(0.2)
+    assert "ProxySchemeUnknown" in caplog.text
+    monkeypatch.delenv("http_proxy")
+    assert sink.flush(PATIENCE_S)
+
+
 def test_a_receiver_that_is_not_what_it_seems_gets_nothing(
     receiver: Receiver, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -393,7 +409,7 @@ def test_a_full_queue_says_what_it_dropped(
     assert sum(one["count"] for one in receiver.records("events_lost")) == dropped
     assert len(receiver.records("funnel_declared")) == 1
     assert ("e-0000" in arrived) >= (full == "newest")
-    assert ("e-0999" in arrived) == (full == "oldest")
+    assert ("e-0999" in arrived) >= (full == "oldest")  # the sender may just have made room
     assert len(caplog.records) <= 2
 
 

@@ -279,3 +279,10 @@ def test_a_cursor_that_cannot_be_written_does_not_stop_the_sending(
     part.let_go()
 
     assert (part.directory / "cursor.new").is_dir()
+
+
+def test_what_tries_the_directory_out_is_no_part(tmp_path: Path, part: Part) -> None:
+    """A process that starts makes a directory and removes it; nobody else may be faster."""
+    (tmp_path / ".lastclick-4711-1f0c9a2b").mkdir()
+
+    assert parts(tmp_path) == [part.directory]

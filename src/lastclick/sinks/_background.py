@@ -9,10 +9,10 @@ import time
 import weakref
 from collections import deque
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from typing import TypeAlias
 
 from lastclick.events import Event
+from lastclick.sinks._bell import Bell
 
 #: How much may wait. It does so only where the disk is stuck: a thread writes faster than others
 #: can put.
@@ -67,9 +67,7 @@ class Background:
         self._starting = threading.Lock()
         self._running = False
         self._ended = False
-        # Held while there is nothing to wake up for; releasing it rings.
-        self._bell = threading.Lock()
-        self._bell.acquire()
+        self._bell = Bell()
 
     @property
     def pending(self) -> int:
@@ -114,7 +112,7 @@ class Background:
     def wake(self, write: Write) -> None:
         """See to it that what waits is written: by the thread, or where there is none, here."""
         if self._running:
-            self._ring()
+            self._bell.ring()
         elif self._ended or not self._start():
             self.drain(write)
 
@@ -129,7 +127,7 @@ class Background:
         """Have the thread end once nothing waits. Who puts a line after that writes it too."""
         self._ended = True
         self.care_at = 0.0
-        self._ring()
+        self._bell.ring()
 
     def drain(self, write: Write) -> bool:
         """Write all that waits, unless somebody is at it; whether there was anything."""
@@ -168,10 +166,6 @@ class Background:
 
     # The thread ----------------------------------------------------------------------------------
 
-    def _ring(self) -> None:
-        with suppress(RuntimeError):  # it rings already
-            self._bell.release()
-
     def _start(self) -> bool:
         """Start the thread, or leave it to who is at it; False where there can be none."""
         if self._starting.acquire(blocking=False):
@@ -201,9 +195,9 @@ class Background:
                     if not self._items:
                         if self._ended:
                             break
-                        self._bell.acquire()
+                        self._bell.wait()
                         continue
-                self._bell.acquire(timeout=pause)
+                self._bell.wait(pause)
         finally:
             self._running = False
             # Who put a line just before has rung for nothing.

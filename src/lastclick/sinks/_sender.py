@@ -6,13 +6,12 @@ source's affair, how a request is made is the transport's, and what an answer me
 """
 
 import random
-import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
 from typing import NamedTuple, Protocol
 
 from lastclick.errors import DeliveryError, log_errors, shown
+from lastclick.sinks._bell import Bell
 from lastclick.sinks._lines import is_record
 from lastclick.sinks._losses import Tally
 from lastclick.sinks._retry import Results, Verdict, backoff, results, verdict
@@ -23,27 +22,6 @@ PROBE_AFTER = 5
 
 #: How much of what a receiver says goes into a reason.
 _SAID = 200
-
-
-class Bell:
-    """Wakes a thread. `ring` takes one step of C, so a signal handler or a finalizer may call it.
-
-    `threading.Event` would not do: it holds a lock while it is set, and whoever interrupts it
-    there and sets it again waits for ever.
-    """
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._lock.acquire()
-
-    def ring(self) -> None:
-        """Wake who waits, or who waits next."""
-        with suppress(RuntimeError):  # it has been rung already
-            self._lock.release()
-
-    def wait(self, seconds: float) -> None:
-        """Wait until it rings, but not for longer."""
-        self._lock.acquire(timeout=min(seconds, threading.TIMEOUT_MAX))
 
 
 class Load:

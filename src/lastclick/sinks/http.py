@@ -363,11 +363,19 @@ class _Transport:
     def __init__(self, receiver: Receiver, timeout: urllib3.Timeout) -> None:
         self._receiver = receiver
         self._timeout = timeout
-        proxy = None if proxy_bypass(receiver.host) else getproxies().get(receiver.scheme)
-        self._pool: urllib3.PoolManager = (
-            urllib3.PoolManager(maxsize=1) if not proxy else urllib3.ProxyManager(proxy, maxsize=1)
-        )
-        self._pool.pool_classes_by_scheme = _POOLS
+        # Made by the sender's thread: the first event of a process need not wait for it.
+        self._made: urllib3.PoolManager | None = None
+
+    @property
+    def _pool(self) -> urllib3.PoolManager:
+        if self._made is None:
+            host, scheme = self._receiver.host, self._receiver.scheme
+            proxy = None if proxy_bypass(host) else getproxies().get(scheme)
+            self._made = (
+                urllib3.ProxyManager(proxy, maxsize=1) if proxy else urllib3.PoolManager(maxsize=1)
+            )
+            self._made.pool_classes_by_scheme = _POOLS
+        return self._made
 
     def __call__(self, payload: bodies.Payload) -> Answer:
         try:
