@@ -1,11 +1,13 @@
 """Events are frozen facts, each with one line, which reads back as the same event."""
 
 import copy
+import gc
 import json
 import pickle
 import subprocess
 import sys
 import threading
+import weakref
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta, timezone, tzinfo
 from enum import Enum, IntEnum, StrEnum
@@ -795,3 +797,32 @@ def test_all_names_exist() -> None:
 def test_shopper_events_are_all_but_two() -> None:
     """What the shop records is every type but the library's own two."""
     assert set(SHAPES) == set(ShopperEvent.__args__)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"{",
+        changed_line(type="survey_answered"),
+        changed_line(type="order_cancelled"),
+        changed_line(value={"amount": "-1", "currency": "EUR"}),
+    ],
+)
+def test_an_error_that_is_done_with_keeps_nothing_alive(line: bytes) -> None:
+    """No circle of error and frames: what read the line, with all that it holds, goes at once."""
+
+    class Big:
+        """Stands for the lines that are being read."""
+
+    def read() -> weakref.ref[Big]:
+        big = Big()
+        with pytest.raises(EventError):
+            parse_line(line)
+        return weakref.ref(big)
+
+    gc.collect()
+    gc.disable()
+    try:
+        assert read()() is None
+    finally:
+        gc.enable()

@@ -899,10 +899,14 @@ def parse_line(line: bytes | str, /) -> Event:
     try:
         return _EVENT.validate_json(line)
     except ValidationError as error:
-        told = plain_error(error)
-        if told.reason == "missing" and str(told).startswith("order_cancelled.order_id"):
-            told.reason = OF_NO_TYPE
-        raise told from None
+        raise _told(error) from None  # no name for it here, where its traceback would hold it
+
+
+def _told(error: ValidationError) -> EventError:
+    told = plain_error(error)
+    if told.reason == "missing" and str(told).startswith("order_cancelled.order_id"):
+        told.reason = OF_NO_TYPE
+    return told
 
 
 def json_schema() -> dict[str, Any]:

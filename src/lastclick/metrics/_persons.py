@@ -45,10 +45,10 @@ class Persons:
 
     def attempt(self, it: Fold) -> None:
         """An attempt that is later joined to others: whether it was lost, and when it ordered."""
-        if (left := self._left(it)) is not None:
-            self._put(person(it), _LEFT, *left)
+        if it.orders or it.outcome == LOST:
+            self._put(person(it), _LEFT, *_left(it))
 
-    def journey(self, it: Fold, cell: Cell | None, *, joined: bool) -> None:
+    def journey(self, it: Fold, cell: Cell | None, joined: bool) -> None:
         """A journey; without a cell where it is not counted.
 
         Args:
@@ -56,22 +56,19 @@ class Persons:
             cell: Where it is counted.
             joined: Whether its attempts were told of already.
         """
-        if it.assigned or ((it.sent or it.clicked) and it.customer_id is not None):
+        customer = it.customer_id
+        if it.assigned or (customer is not None and (it.sent or it.clicked)):
             self._tried(it, cell)
-        left = None if joined else self._left(it)
+        left = None
+        if customer is not None and not joined and (it.orders or it.outcome == LOST):
+            left = _left(it)
         if cell is None:
             if left is not None:
                 self._put(person(it), _LEFT, *left)
-        elif it.customer_id is None and not it.orders:
+        elif customer is None and not it.orders:
             self._alone[cell[0]] += 1  # one of whom nothing else can be known
         else:
             self._put(person(it), _STARTED, cell[0], left)
-
-    def _left(self, it: Fold) -> tuple[Any, ...] | None:
-        if it.customer_id is None or not (it.outcome == LOST or it.orders):
-            return None
-        lost = it.outcome == LOST and bool(it.first)
-        return lost, it.start, it.last, tuple(row[0] for row in it.orders)
 
     def _tried(self, it: Fold, cell: Cell | None) -> None:
         assigned = sorted({(row[0], row[5], row[8] or "", row[3] or "") for row in it.assigned})
@@ -240,6 +237,12 @@ class Persons:
             sums = (("y", y), ("yy", y * y), ("x", x), ("xx", x * x), ("xy", x * y))
             for what, number in sums:
                 counted["arm_sum", what, arm, currency] += number
+
+
+def _left(it: Fold) -> tuple[bool, int | None, int, tuple[int, ...]]:
+    """Of an attempt of a customer: whether it was lost, from when to when, and its orders."""
+    lost = it.outcome == LOST and bool(it.first)
+    return lost, it.start, it.last, tuple([row[0] for row in it.orders])
 
 
 def person(it: Fold) -> Person:

@@ -188,17 +188,20 @@ class Tally:
         seen, outcome = it.seen, it.outcome
         if not seen or outcome is None or it.start is None:
             self._log["without_step",] += 1
-            self._persons.journey(it, None, joined=self._customers)
+            self._persons.journey(it, None, self._customers)
             for row in it.orders:
                 self._show(row, SHOWN, LOG, "", person(it), 0)
             return
         group = it.group or ""
         cell = (group, self._day_of(it.start))
-        self._persons.journey(it, cell, joined=self._customers)
-        order_at, since = it.order_at, it.start
-        until = self._as_of if order_at is None else order_at
-        after = min((until - since) // _SECOND, self._latest)
-        (self._unpaid_for if order_at is None else self._paid)[group, after] += 1
+        self._persons.journey(it, cell, self._customers)
+        order_at = it.order_at
+        if order_at is None:
+            after = (self._as_of - it.start) // _SECOND
+            self._unpaid_for[group, min(self._latest, after)] += 1
+        else:
+            after = min((order_at - it.start) // _SECOND, self._latest)
+            self._paid[group, after] += 1
         abandoned = it.first_abandoned
         matured = (
             abandoned is not None
@@ -233,8 +236,10 @@ class Tally:
             self._returns(it, self._cells[cell])
         if len(it.values) > 1:
             self._surprises(it, cell)
-        for row in it.orders:
-            self._show(row, SHOWN, cell, outcome, person(it), after)
+        if it.orders:
+            who = person(it)
+            for row in it.orders:
+                self._show(row, SHOWN, cell, outcome, who, after)
 
     def _unpaid(self, it: Fold, cell: Cell, outcome: str) -> None:
         counted, name, value = self._cells[cell], self._names[it.seen[-1]], it.value
@@ -286,12 +291,12 @@ class Tally:
         ended = it.seen[-1] if it.order_at is None else -1
         counted = self._surprised[cell]
         for position, value in last.items():
-            if value is not opening and value != opening:
-                band = 0
-                if (units := value[4]) > base:
-                    more = 100 * (units - base)
-                    band = next((limit for limit in SURPRISES if more <= limit * base), ABOVE)
-                counted[position, band, position == ended] += 1
+            if value is opening or value == opening:
+                continue
+            band, more = 0, 100 * (value[4] - base)
+            if more > 0:
+                band = next((limit for limit in SURPRISES if more <= limit * base), ABOVE)
+            counted[position, band, position == ended] += 1
 
     def _answers(self, it: Fold, counted: dict[Key, int]) -> None:
         """The latest score and the latest reason before the order, and from it on."""
