@@ -39,11 +39,11 @@ class Page:
 def text(page: Page) -> str:
     """The page for a terminal, in columns."""
     width = max(len(label) for label, _ in page.lines) + 2
-    parts = ["   ".join(_one_line(part) for part in page.title)]
-    parts += [f"{label:<{width}}{_one_line(said)}".rstrip() for label, said in page.lines]
+    parts = ["   ".join(one_line(part) for part in page.title)]
+    parts += [f"{label:<{width}}{one_line(said)}".rstrip() for label, said in page.lines]
     for table in page.tables:
         parts += ["", *_columns(table)]
-    parts += [_one_line(note) for note in page.notes]
+    parts += [one_line(note) for note in page.notes]
     return "\n".join(parts)
 
 
@@ -86,11 +86,11 @@ def _element(name: str, *content: str) -> str:
 
 
 def _escaped(said: str) -> str:
-    return escape(_one_line(said))
+    return escape(one_line(said))
 
 
 def _columns(table: Table) -> Iterable[str]:
-    rows = [[_one_line(cell) for cell in row] for row in (table.header, *table.rows)]
+    rows = [[one_line(cell) for cell in row] for row in (table.header, *table.rows)]
     widths = [max(len(row[place]) for row in rows) for place in range(len(table.header))]
     for row in rows:
         name, *figures = row
@@ -99,14 +99,14 @@ def _columns(table: Table) -> Iterable[str]:
         yield "  ".join(cells).rstrip()
 
 
-def _one_line(said: str) -> str:
+def one_line(said: str) -> str:
     """Text that cannot break a line, steer a terminal or turn the direction of reading."""
     return "".join(sign if sign.isprintable() else "\N{REPLACEMENT CHARACTER}" for sign in said)
 
 
 def _cell(said: str) -> str:
     """Text that is only text in Markdown."""
-    plain = _one_line(said)
+    plain = one_line(said)
     for sign in "\\`*_~[]<>|#&":
         plain = plain.replace(sign, f"\\{sign}")
     return plain
