@@ -1,5 +1,6 @@
 """From counts to figures: what may be counted in parts, and what a report is made of."""
 
+from lastclick._charts import Chart
 from lastclick.metrics._count import Delivery, count
 from lastclick.metrics._counts import Basis, Counts
 from lastclick.metrics._partition import partition
@@ -11,6 +12,7 @@ from lastclick.metrics._report import (
     Report,
     StepFigures,
     Steps,
+    Trend,
     measure,
     report_from,
 )
@@ -19,6 +21,7 @@ from lastclick.metrics._timing import Seconds
 
 __all__ = [
     "Basis",
+    "Chart",
     "Counts",
     "Definition",
     "Delivery",
@@ -34,6 +37,7 @@ __all__ = [
     "Seconds",
     "StepFigures",
     "Steps",
+    "Trend",
     "count",
     "measure",
     "partition",
