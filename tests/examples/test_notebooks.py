@@ -17,7 +17,7 @@ def test_there_are_three() -> None:
 
 @pytest.mark.parametrize("path", EVERY, ids=lambda path: path.stem)
 def test_a_notebook_gives_what_it_shows(path: Path, tmp_path: Path) -> None:
-    """Every cell runs, in order and in an empty folder; `python -m examples.notebooks` renews it."""
+    """Every cell runs, in order and in an empty folder; the module renews what differs."""
     pytest.importorskip("typer")  # the log comes from `lastclick demo`
     pytest.importorskip("pandas")
     notebook = notebooks.read(path)
