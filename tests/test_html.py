@@ -72,14 +72,13 @@ def test_a_journey_is_told_by_time() -> None:
         "c-1",
         *("outcome", "recovered_by_link", "furthest", "order", "steps", "cart, payment"),
         *("customer", "u-7", "arm", "treated", "first", "true"),
-        "UTC",
-        *("2026-10-01 12:00:00", "started"),
-        *("2026-10-01 12:01:00", "failed", "at payment: card_declined"),
-        *("2026-10-01 12:01:00", "abandoned", "with EUR 12.00"),
-        *("2026-10-01 13:01:00", "reminded", "by email"),
-        *("2026-10-01 14:00:00", "clicked", "by email"),
-        *("2026-10-01 14:01:00", "ordered", "o-9, EUR 15.00"),
-        *("2026-10-01 14:01:00", "last activity"),
+        *("2026-10-01 12:00:00 UTC", "started"),
+        *("2026-10-01 12:01:00 UTC", "failed at payment: card_declined"),
+        *("2026-10-01 12:01:00 UTC", "abandoned with EUR 12.00"),
+        *("2026-10-01 13:01:00 UTC", "reminded by email"),
+        *("2026-10-01 14:00:00 UTC", "clicked by email"),
+        *("2026-10-01 14:01:00 UTC", "ordered o-9, EUR 15.00"),
+        *("2026-10-01 14:01:00 UTC", "last activity"),
     ]
 
 
@@ -105,7 +104,7 @@ def test_a_journey_of_little_says_so() -> None:
     """Without a customer, a value or an order there is still a journey."""
     (journey,) = journeys([declared(), entered("c-1", "cart", 0)], as_of=at(DAY))
 
-    assert {"not given", "with unknown value"} <= set(Seen(journey._repr_html_()).said)
+    assert {"not given", "abandoned with unknown value"} <= set(Seen(journey._repr_html_()).said)
 
 
 @pytest.mark.parametrize("value", [Money(1, "EUR"), rate(1, 2), rate(0, 0)])

@@ -243,17 +243,17 @@ def _journey(it: Fold, law: Law) -> Journey:
 def _page(journey: Journey) -> _render.Page:
     """The journey as a notebook shows it: what became of it, and what happened when."""
     told = [
-        (journey.started_at, "started", ""),
-        *((one.at, "failed", f"at {one.step}: {one.reason}") for one in journey.failures),
+        (journey.started_at, "started"),
+        *((one.at, f"failed at {one.step}: {one.reason}") for one in journey.failures),
         *(
-            (one.at, "clicked" if one.clicked else "reminded", f"by {one.channel}")
+            (one.at, f"{'clicked' if one.clicked else 'reminded'} by {one.channel}")
             for one in journey.reminders
         ),
-        *((one.at, "ordered", f"{one.order_id}, {_worth(one.total)}") for one in journey.orders),
-        (journey.last_activity_at, "last activity", ""),
+        *((one.at, f"ordered {one.order_id}, {_worth(one.total)}") for one in journey.orders),
+        (journey.last_activity_at, "last activity"),
     ]
     if journey.abandoned_at is not None:
-        told.append((journey.abandoned_at, "abandoned", f"with {_worth(journey.value)}"))
+        told.append((journey.abandoned_at, f"abandoned with {_worth(journey.value)}"))
     told.sort(key=lambda one: one[0])
     lines = [
         ("outcome", str(journey.outcome)),
@@ -266,9 +266,8 @@ def _page(journey: Journey) -> _render.Page:
         (name, value if isinstance(value, str) else json.dumps(value))
         for name, value in sorted(journey.attributes.items())
     ]
-    rows = [[f"{at:%Y-%m-%d %H:%M:%S}", what, more] for at, what, more in told]
-    table = _render.Table(["UTC", "", ""], rows)
-    return _render.Page([journey.checkout_id], lines, [table], [])
+    lines += [(f"{at:%Y-%m-%d %H:%M:%S} UTC", what) for at, what in told]
+    return _render.Page([journey.checkout_id], lines, [], [])
 
 
 def _worth(money: Money | None) -> str:
