@@ -25,7 +25,7 @@ EXTRAS = {
 }
 
 #: They meet in events and below, and nowhere else. What stands above both may use both.
-WRITE_HALF = {"privacy", "sinks", "_parts", "_settings", "_checkout", "_funnel"}
+WRITE_HALF = {"privacy", "sinks", "_parts", "_settings", "_holdout", "_checkout", "_funnel"}
 ABOVE_BOTH = {"testing", "pytest_plugin", "_demo", "collect", "cli", "__main__", "__init__"}
 SEAM = {"errors", "_money", "events"}
 

@@ -11,6 +11,7 @@ if typing.TYPE_CHECKING:
     from lastclick._checkout import Checkout
     from lastclick._fold import Outcome
     from lastclick._funnel import Funnel
+    from lastclick._holdout import Holdout
     from lastclick._journeys import Journey, journeys
     from lastclick._log import read_log
     from lastclick._money import Money
@@ -20,6 +21,7 @@ if typing.TYPE_CHECKING:
 __all__ = [
     "Checkout",
     "Funnel",
+    "Holdout",
     "Journey",
     "Money",
     "Outcome",
@@ -35,6 +37,7 @@ __all__ = [
 _HOMES = {
     "Checkout": "lastclick._checkout",
     "Funnel": "lastclick._funnel",
+    "Holdout": "lastclick._holdout",
     "Journey": "lastclick._journeys",
     "Money": "lastclick._money",
     "Outcome": "lastclick._fold",

@@ -226,6 +226,8 @@ def plain_error(error: ValidationError) -> EventError:
     first: Any = error.errors(include_url=False)[0]
     cause = first.get("ctx", {}).get("error")
     if isinstance(cause, EventError):
-        return cause
+        # A new one: the error that pydantic holds, raised again, would be in a circle with it that
+        # no garbage collector sees through, and keep every frame on the way alive.
+        return EventError(str(cause), cause.reason)
     where = "".join(f"{part}." for part in first["loc"])[:-1] or "a line"
     return EventError(f"{where}: {first['msg']}, got {shown(first['input'])}", first["type"])
