@@ -1,7 +1,10 @@
 """Charts: what is drawn is what the table says, whoever reads it and whatever it is called."""
 
+import itertools
+import math
 import re
 import xml.etree.ElementTree as ET
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -130,7 +133,7 @@ def test_customers_are_called_so(report: Report) -> None:
 @pytest.mark.parametrize("kind", ["pie", None, []])
 def test_a_chart_that_there_is_not_is_refused(report: Report, kind: str) -> None:
     """The message names those that there are."""
-    with pytest.raises(ConfigError, match="choose one of 'funnel', 'money'"):
+    with pytest.raises(ConfigError, match="choose one of 'funnel', 'money', 'time'"):
         report.chart(kind)  # type: ignore[arg-type]
 
 
@@ -171,7 +174,7 @@ def test_colours_can_be_seen_on_light_and_dark(report: Report, ground: str) -> N
 
 
 @every_text
-@pytest.mark.parametrize("kind", ["funnel", "money"])
+@pytest.mark.parametrize("kind", ["funnel", "money", "time"])
 def test_no_name_breaks_a_picture(foreign: str, kind: str) -> None:
     """A picture has the same elements whatever its names are made of, and parses as XML."""
     charts = [shop(text).chart(kind) for text in (foreign, "plain")]  # type: ignore[arg-type]
@@ -210,6 +213,67 @@ def test_a_picture_is_a_file_of_its_own(report: Report, tmp_path: Path) -> None:
     assert "svg:root{" in report.chart().svg
     assert re.findall(r"https?://[^\"]+", report.chart().svg) == ["http://www.w3.org/2000/svg"]
     assert "href" not in report.chart().svg
+
+
+def corners(path: str) -> list[tuple[float, float]]:
+    """The corners of a line, as shares of the plot: how far right, and how high."""
+    found = [tuple(map(float, corner.split())) for corner in path.strip("MZ").split("L")]
+    return [(round((x - 48) / (WIDTH - 64), 2), round(1 - (y - 60) / 200, 2)) for x, y in found]
+
+
+def test_time_is_the_share_without_an_order() -> None:
+    """The line starts at all, falls where orders come, and ends where nobody was followed."""
+    events = [
+        declared(),
+        *(entered(who, "cart", 0) for who in "abcd"),
+        ordered("a", "o-1", 1),
+        ordered("b", "o-2", 10),
+    ]
+    chart = measure(events, as_of=at(60)).chart("time")
+
+    (line,) = [one for one in drawn(chart).iter(f"{SVG}path") if one.get("stroke-width") == "2"]
+    way = corners(line.get("d", ""))
+    assert way[0] == (0.0, 1.0)
+    assert sorted({high for _, high in way}) == [0.5, 0.75, 1.0]
+    length = math.log(7 * 86_400 / 10)
+    falls = [x for (x, high), (_, after) in itertools.pairwise(way) if after < high]
+    assert falls == pytest.approx([math.log(6) / length, math.log(60) / length], abs=0.01)
+    assert way[-1][0] == pytest.approx(math.log(360) / length, abs=0.01)
+    assert chart.table.rows[:5] == [
+        ["10 s", "100.0", "-"],
+        ["1 min", "75.0", "12.8 to 96.1"],
+        ["10 min", "50.0", "5.8 to 84.5"],
+        ["1 h", "50.0", "5.8 to 84.5"],
+        ["6 h", "-", "-"],
+    ]
+    assert chart.description.endswith(
+        "100.0 % after 10 s, 75.0 % after 1 min, 50.0 % after 10 min, 50.0 % after 1 h."
+    )
+
+
+def test_time_ends_where_recoveries_do() -> None:
+    """The axis is as long as attempts are followed, however short that is."""
+    limits = {"abandon_after": timedelta(seconds=5), "recover_within": timedelta(seconds=15)}
+
+    chart = measure([declared(**limits), entered("a", "cart", 0)], as_of=at(DAY)).chart("time")
+
+    assert [row[0] for row in chart.table.rows] == ["10 s"]
+
+
+def test_nobody_followed_is_no_curve() -> None:
+    """Without attempts there are axes and a word."""
+    chart = measure([declared()]).chart("time")
+
+    assert "no attempts" in texts(chart)
+    assert chart.description.endswith("Not ordered: nobody was followed.")
+
+
+def test_some_days_have_no_curve(report: Report) -> None:
+    """A trend's reports cannot say who came back on another day."""
+    (day, *_) = report.trend().values()
+
+    with pytest.raises(ConfigError, match="'time' of some days; not by day"):
+        day.chart("time")
 
 
 def test_bars_may_be_very_short() -> None:

@@ -19,6 +19,9 @@ _BAR = 14
 _ROW = 44
 _FULL = "#3478c6"
 _OUTLINE = "#c2571a"
+#: Where the plot of a curve is, and what its band looks like.
+_LEFT, _RIGHT, _TOP, _HEIGHT = 48, WIDTH - 16, 60, 200
+_BAND = f'fill="{_FULL}" fill-opacity=".3" stroke="{_FULL}" stroke-width=".75"'
 #: The mean width of a letter at the size of the text; names are cut by it.
 _LETTER = 7.2
 #: A file by itself has no text around it, so it says its own colours; within a page, the page does.
@@ -56,6 +59,23 @@ class Bars:
 
     heading: str
     bars: Sequence[Bar]
+
+
+@attrs.frozen
+class Point:
+    """A point of a curve that keeps its height up to the next one. All are from 0 to 1.
+
+    Attributes:
+        x: How far to the right.
+        y: How high.
+        low: The lower end of its interval.
+        high: The upper end.
+    """
+
+    x: float
+    y: float
+    low: float
+    high: float
 
 
 @attrs.frozen(repr=False)
@@ -122,6 +142,71 @@ def bars(
             parts += _bar(bar, y)
             y += _ROW
     return _chart(title, description, parts, y + 4, table)
+
+
+def curve(
+    title: str,
+    description: str,
+    legend: tuple[str, str],
+    points: Sequence[Point],
+    ticks: Sequence[tuple[float, str]],
+    table: Table,
+) -> Chart:
+    """A chart of shares over something, with their intervals.
+
+    Args:
+        title: What it shows.
+        description: The figures in sentences.
+        legend: What the line and the band around it are.
+        points: From left to right.
+        ticks: What is written below the axis, by place from 0 to 1.
+        table: The same figures.
+    """
+    line, band = legend
+    parts = [
+        f'<path d="M0 33h14" stroke="{_FULL}" stroke-width="3"/>',
+        _text(20, 37, line, WIDTH / 2 - 20),
+        f'<rect x="{WIDTH / 2:g}" y="28" width="14" height="10" {_BAND}/>',
+        _text(WIDTH / 2 + 20, 37, band, WIDTH / 2 - 20),
+    ]
+    for percent in (0, 25, 50, 75, 100):
+        y = _y(percent / 100)
+        parts.append(_text(_LEFT - 8, y + 4, f"{percent} %", _LEFT, anchor="end"))
+        parts.append(f'<path d="M{_LEFT} {y:g}H{_RIGHT}" stroke="currentColor" opacity=".25"/>')
+    for place, said in ticks:
+        x = _x(place)
+        parts.append(f'<path d="M{x:.1f} {_y(0):g}v5" stroke="currentColor"/>')
+        parts.append(_text(x, _y(0) + 20, said, WIDTH, anchor="middle"))
+    if not points:
+        parts.append(
+            _text((_LEFT + _RIGHT) / 2, _y(0.5) - 8, "no attempts", WIDTH, anchor="middle")
+        )
+    else:
+        there = _steps([(point.x, point.high) for point in points])
+        back = _steps([(point.x, point.low) for point in points])[::-1]
+        outline = "L".join(f"{x:.1f} {y:.1f}" for x, y in [*there, *back])
+        parts.append(f'<path d="M{outline}Z" {_BAND}/>')
+        path = "L".join(f"{x:.1f} {y:.1f}" for x, y in _steps([(p.x, p.y) for p in points]))
+        parts.append(f'<path d="M{path}" fill="none" stroke="{_FULL}" stroke-width="2"/>')
+    return _chart(title, description, parts, _y(0) + 28, table)
+
+
+def _x(place: float) -> float:
+    return _LEFT + place * (_RIGHT - _LEFT)
+
+
+def _y(share: float) -> float:
+    return _TOP + (1 - share) * _HEIGHT
+
+
+def _steps(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
+    """The corners of a line that keeps its height up to the next point."""
+    corners: list[tuple[float, float]] = []
+    for x, share in points:
+        if corners:
+            corners.append((_x(x), corners[-1][1]))
+        corners.append((_x(x), _y(share)))
+    return corners
 
 
 def _chart(

@@ -1,13 +1,16 @@
 """What the charts of a report show. Computes nothing but shares of a scale."""
 
 from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
+from math import exp, log
 from typing import TYPE_CHECKING
 
 from lastclick import _charts
-from lastclick._charts import Bar, Bars, Chart
+from lastclick._charts import Bar, Bars, Chart, Point
 from lastclick._render import Table
 from lastclick.errors import ConfigError
 from lastclick.events import ORDER
+from lastclick.metrics._completion import NOT_BY_DAY
 from lastclick.metrics._summary import DASH, main_currency
 
 if TYPE_CHECKING:
@@ -83,6 +86,59 @@ def _money(report: "Report") -> Chart:
     )
 
 
+#: The axis of time is logarithmic: most order within minutes, some after days.
+_FROM_S = 10
+_TICKS = {
+    10: "10 s",
+    60: "1 min",
+    600: "10 min",
+    3600: "1 h",
+    6 * 3600: "6 h",
+    86_400: "1 d",
+    3 * 86_400: "3 d",
+    7 * 86_400: "7 d",
+    30 * 86_400: "30 d",
+}
+_POINTS = 160
+
+
+def _time(report: "Report") -> Chart:
+    completion = report.completion
+    if completion is None:
+        raise ConfigError(f"there is no chart 'time' of some days; {NOT_BY_DAY}")
+    longest = max(2 * _FROM_S, report.recover_within // timedelta(seconds=1))
+    length = log(longest / _FROM_S)
+    ticks = {second: said for second, said in _TICKS.items() if second <= longest}
+    points = []
+    for place in range(_POINTS + 1):
+        second = round(_FROM_S * exp(length * place / _POINTS))
+        one = report.abandonment_at(timedelta(seconds=second))
+        if one.estimate is None:  # nobody was followed for so long
+            break
+        low = one.estimate if one.low is None else one.low
+        high = one.estimate if one.high is None else one.high
+        points.append(Point(place / _POINTS, one.estimate, low, high))
+    rows, said = [], []
+    for second, name in ticks.items():
+        one = report.abandonment_at(timedelta(seconds=second))
+        share, limits = DASH, DASH
+        if one.estimate is not None:
+            share = f"{100 * one.estimate:.1f}"
+            said.append(f"{share} % after {name}")
+        if one.low is not None and one.high is not None:
+            limits = f"{100 * one.low:.1f} to {100 * one.high:.1f}"
+        rows.append([name, share, limits])
+    told = ", ".join(said) or "nobody was followed"
+    return _charts.curve(
+        f"{_name(report)}: {_units(report)} without an order, by time from their start",
+        f"Kaplan-Meier, with those in flight as followed up to now. Not ordered: {told}.",
+        ("not ordered yet, %", "95 % interval"),
+        points,
+        [(log(second / _FROM_S) / length, name) for second, name in ticks.items()],
+        Table(["after", "not ordered %", "95 % interval"], rows),
+    )
+
+
 def _name(report: "Report") -> str:
     return report.funnel or "no funnel"
 
@@ -95,4 +151,8 @@ def _sentence(found: Sequence[Bar]) -> str:
     return "; ".join(f"{bar.name}: {bar.said}" for bar in found)
 
 
-_KINDS: Mapping[str, "Callable[[Report], Chart]"] = {"funnel": _funnel, "money": _money}
+_KINDS: Mapping[str, "Callable[[Report], Chart]"] = {
+    "funnel": _funnel,
+    "money": _money,
+    "time": _time,
+}

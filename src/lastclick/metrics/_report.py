@@ -698,15 +698,16 @@ class Report:
         """
         return frame(of_steps(self), library)
 
-    def chart(self, kind: Literal["funnel", "money"] = "funnel") -> Chart:
-        """A chart of the steps, as SVG beside its figures.
+    def chart(self, kind: Literal["funnel", "money", "time"] = "funnel") -> Chart:
+        """A chart of the report, as SVG beside its figures.
 
         Args:
             kind: ``"funnel"``: how far attempts got, and where they dropped. ``"money"``: what
-                the carts were worth that were left at each step, by currency.
+                the carts were worth that were left at each step, by currency. ``"time"``: what
+                share has not ordered, by time from the start; those still going on are not guessed.
 
         Raises:
-            ConfigError: There is no such chart.
+            ConfigError: There is no such chart, or not of some days.
 
         Example:
             >>> from lastclick import measure
