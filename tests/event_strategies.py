@@ -12,6 +12,7 @@ from lastclick.events import (
     EventsLost,
     FunnelDeclared,
     HoldoutAssigned,
+    OrderCancelled,
     OrderCompleted,
     OrderRefunded,
     ReminderClicked,
@@ -19,6 +20,7 @@ from lastclick.events import (
     ShopperEvent,
     StepEntered,
     StepFailed,
+    SurveyAnswered,
 )
 
 #: Everything that UTF-8 can write: a lone surrogate cannot be.
@@ -75,9 +77,17 @@ SHAPES: dict[type[Any], tuple[dict[str, Any], dict[str, Any]]] = {
     StepFailed: ({"step": ids, "reason": ids}, {"value": moneys}),
     OrderCompleted: ({"order_id": ids}, {"total": moneys}),
     OrderRefunded: ({"order_id": ids}, {"refund_id": ids, "amount": moneys}),
-    HoldoutAssigned: ({"arm": st.sampled_from(("treated", "holdout"))}, {"campaign": ids}),
+    OrderCancelled: ({"order_id": ids}, {}),
+    HoldoutAssigned: (
+        {"arm": st.sampled_from(("treated", "holdout"))},
+        {"campaign": ids, "share": st.sampled_from(("0.1", "0.333333333333333333"))},
+    ),
     ReminderSent: ({"channel": ids}, {"campaign": ids}),
     ReminderClicked: ({"channel": ids}, {"campaign": ids}),
+    SurveyAnswered: (
+        {"score": st.integers(1, 5)},
+        {"reason": ids, "text": st.text(unicode, min_size=1, max_size=40)},
+    ),
 }
 
 

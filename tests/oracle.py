@@ -24,9 +24,12 @@ SHOPPER_TYPES = (
     "order_completed",
     "order_refunded",
     "holdout_assigned",
+    "order_cancelled",
     "reminder_sent",
     "reminder_clicked",
+    "survey_answered",
 )
+MONEY_BACK = ("order_refunded", "order_cancelled")
 ACTIVITY_TYPES = (*STEP_TYPES, "reminder_clicked", "order_completed")
 OUTCOMES = (
     "in_flight",
@@ -110,6 +113,7 @@ def figures(
     recover_within_s: int | None = None,
     timezone: str = "UTC",
     every: str = "day",
+    touch: str = "first",
 ) -> dict[str, Any]:
     """Every figure of one log under one set of options."""
     names = sorted({line["funnel"] for line in lines})
@@ -117,7 +121,7 @@ def figures(
         if len(names) > 1:
             raise SeveralFunnelsError(names)
         funnel = names[0]
-    lines = [line for line in lines if line["funnel"] == funnel]
+    lines = [known(line) for line in lines if line["funnel"] == funnel]
 
     # "The declaration with the latest construction wins (ties by id)."
     declarations = {
@@ -133,9 +137,9 @@ def figures(
     shopper = [
         {**line, "t": micros(line["occurred_at"])}
         for line in lines
-        if line["type"] in SHOPPER_TYPES
+        if line["type"] in SHOPPER_TYPES and "unknown" not in line
     ]
-    homeless = [e for e in shopper if "checkout_id" not in e and e["type"] != "order_refunded"]
+    homeless = [e for e in shopper if "checkout_id" not in e and e["type"] not in MONEY_BACK]
     shopper = [e for e in shopper if e not in homeless]
     now = micros(as_of) if as_of else max((e["t"] for e in shopper), default=None)
     quality: dict[str, Any] = {
@@ -146,7 +150,8 @@ def figures(
             {
                 (line["type"], line["event_id"])
                 for line in lines
-                if line["type"] not in (*SHOPPER_TYPES, "funnel_declared", "events_lost")
+                if "unknown" in line
+                or line["type"] not in (*SHOPPER_TYPES, "funnel_declared", "events_lost")
             }
         ),
         "events_lost": lost_events(lines),
@@ -157,13 +162,19 @@ def figures(
     shopper, left = leave_out(shopper, BOTS if exclude is None else exclude)
     quality.update(left)
     refunds = [e for e in shopper if e["type"] == "order_refunded"]
-    events = [e for e in shopper if e["type"] != "order_refunded"]
+    cancelled = {e["order_id"] for e in shopper if e["type"] == "order_cancelled"}
+    events = [e for e in shopper if e["type"] not in MONEY_BACK]
 
     attempts: dict[str, list[Line]] = defaultdict(list)
     for e in events:
         attempts[e["checkout_id"]].append(e)
     orders = own_orders(events)
     net_refunds(orders, refunds, quality)
+    quality["cancellations_without_order"] = len(cancelled - set(orders))
+    for order_id, order in orders.items():
+        order["is_cancelled"] = order_id in cancelled
+        left = 0 if order["total"] is None else units(order["total"]) - order["refunded"]
+        order["cancelled"] = max(0, left) if order_id in cancelled else 0
 
     singles = [
         fold([checkout], attempts[checkout], steps, gap_limit, back_limit, now)
@@ -186,10 +197,25 @@ def figures(
     attributes = (by,) if isinstance(by, str) else tuple(by)
     single = len(attributes) == 1
     for journey in started:
-        journey["group"] = group_of(journey, attributes, single)
+        journey["group"] = group_of(journey, attributes, single, touch)
         day = (EPOCH + timedelta(microseconds=journey["start"])).astimezone(ZoneInfo(timezone))
         journey["period"] = period_of(day.date(), every)
 
+    for order in orders.values():
+        owners = [j for j in started if order["owner"] in j["checkouts"]]
+        order["group"] = owners[0]["group"] if owners else ""
+    told_beside = {
+        group: beside(
+            [j for j in started if group is None or j["group"] == group],
+            whole,
+            group,
+            steps,
+            now,
+            back_limit,
+            timezone,
+        )
+        for group in [None, *sorted({j["group"] for j in started} if attributes else ())]
+    }
     window = None if within_s is None else within_s * 1_000_000
 
     def tell(part: list[dict[str, Any]]) -> dict[str, Any]:
@@ -197,6 +223,7 @@ def figures(
 
     told = tell(started)
     told["as_of"] = iso(now)
+    told["beside"] = told_beside
     told["quality"] = quality
     told["trend"] = {
         period: tell([j for j in started if j["period"] == period])
@@ -219,6 +246,16 @@ def figures(
         for journey in started
     }
     return told
+
+
+def known(line: Line) -> Line:
+    """The line; of a reserved type in a form that is not this version's, as an unknown type."""
+    answers = ("score", "reason", "text")
+    if (line["type"] == "survey_answered" and not any(part in line for part in answers)) or (
+        line["type"] == "order_cancelled" and "order_id" not in line
+    ):
+        return {**line, "unknown": True}
+    return line
 
 
 def seconds_of(duration: str, override: int | None) -> int:
@@ -270,14 +307,14 @@ def leave_out(shopper: list[Line], exclude: dict[str, Any]) -> tuple[list[Line],
         return any(n in given and json.dumps(given[n]) in vs for n, vs in unwanted.items())
 
     gone = {e["checkout_id"] for e in shopper if e["type"] in STEP_TYPES and is_such(e)}
-    whole = [e for e in shopper if e["type"] != "order_refunded" and e["checkout_id"] in gone]
+    whole = [e for e in shopper if e["type"] not in MONEY_BACK and e["checkout_id"] in gone]
     alone = [e for e in shopper if e not in whole and is_such(e)]
     stays = [e for e in shopper if e not in whole and e not in alone]
     # Orders that only they show leave with them, and their refunds, too.
     kept = {e["order_id"] for e in stays if e["type"] == "order_completed"}
     left = own_orders([e for e in whole + alone if e["type"] == "order_completed"])
     left = {order_id: order for order_id, order in left.items() if order_id not in kept}
-    refunds = [e for e in shopper if e["type"] == "order_refunded" and e["order_id"] in left]
+    refunds = [e for e in shopper if e["type"] in MONEY_BACK and e["order_id"] in left]
     stays = [e for e in stays if e not in refunds]
     alone = [e for e in alone if e not in refunds]
     return stays, {
@@ -308,7 +345,9 @@ def own_orders(events: list[Line]) -> dict[str, dict[str, Any]]:
     for order_id, showings in shown.items():
         first = min(showings, key=order_key)
         orders[order_id] = {
+            "id": order_id,
             "owner": first["checkout_id"],
+            "t": first["t"],
             "total": first.get("total"),
             "attempts": {e["checkout_id"] for e in showings},
             "totals": {money_key(e.get("total")) for e in showings},
@@ -555,8 +594,28 @@ def outside(whole: list[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
-def group_of(journey: dict[str, Any], attributes: tuple[str, ...], single: bool) -> str:
-    """The JSON text of the attribute on the earliest step event, known step or not."""
+def group_of(journey: dict[str, Any], attributes: tuple[str, ...], single: bool, touch: str) -> str:
+    """The JSON text of the attribute on the earliest step event, known step or not.
+
+    Or, by the last touch, on the last one that has one of them, up to the order.
+    """
+    if touch == "last":
+        touched = [
+            (
+                e["t"],
+                e["type"],
+                e["step"],
+                e["event_id"],
+                json.dumps([e.get("attributes", {}).get(name) for name in attributes]),
+            )
+            for e in journey["events"]
+            if e["type"] in STEP_TYPES
+            and any(e.get("attributes", {}).get(name) is not None for name in attributes)
+            and (journey["order"] is None or e["t"] <= journey["order"])
+        ]
+        if touched:
+            values = json.loads(max(touched)[4])
+            return json.dumps(values[0] if single else values, separators=(",", ":"))
     first = min(
         (e for e in journey["events"] if e["type"] in STEP_TYPES),
         key=lambda e: (
@@ -641,6 +700,11 @@ def report(
         [j for j in part if j["outcome"] == "recoverable"], part, whole
     )
     told["revenue"] = revenue(part)
+    told["cancelled_orders"] = sum(o["is_cancelled"] for j in part for o in j["owned"])
+    told["survey"] = {
+        "after_order": answers(part, after_order=True),
+        "on_exit": answers(part, after_order=False),
+    }
     told["recovered_revenue"] = {
         kind: sums(
             o["total"] for j in part if j["outcome"] == kind for o in j["owned"] if o["total"]
@@ -733,18 +797,50 @@ def revenue(part: list[dict[str, Any]]) -> dict[str, dict[str, str]]:
     """Gross, refunded and net of all owned orders, by currency."""
     gross: Counter[str] = Counter()
     refunded: Counter[str] = Counter()
+    cancelled: Counter[str] = Counter()
     for journey in part:
         for order in journey["owned"]:
             if order["total"] is not None:
                 gross[order["total"]["currency"]] += units(order["total"])
                 refunded[order["total"]["currency"]] += order["refunded"]
+                cancelled[order["total"]["currency"]] += order["cancelled"]
     return {
         currency: {
             "gross": amount(gross[currency]),
             "refunded": amount(refunded[currency]),
-            "net": amount(gross[currency] - refunded[currency]),
+            "cancelled": amount(cancelled[currency]),
+            "net": amount(gross[currency] - refunded[currency] - cancelled[currency]),
         }
         for currency in sorted(gross)
+    }
+
+
+def answers(part: list[dict[str, Any]], *, after_order: bool) -> dict[str, Any]:
+    """The latest score and reason of each attempt, of answers from the order on or before it."""
+    scores: Counter[str] = Counter()
+    reasons: Counter[str] = Counter()
+    answered = 0
+    for journey in part:
+        order = journey["order"]
+        mine = sorted(
+            (
+                e
+                for e in journey["events"]
+                if e["type"] == "survey_answered"
+                and (order is not None and e["t"] >= order) == after_order
+            ),
+            key=lambda e: (e["t"], e["event_id"]),
+        )
+        answered += bool(mine)
+        for name, counter in (("score", scores), ("reason", reasons)):
+            given = [(e["t"], e["event_id"], e[name]) for e in mine if name in e]
+            if given:
+                counter[str(max(given)[2])] += 1
+    return {
+        "answered": answered,
+        "satisfied": rate(scores["4"] + scores["5"], sum(scores.values())),
+        "scores": dict(scores),
+        "reasons": dict(reasons),
     }
 
 
@@ -782,3 +878,202 @@ def closed_counts(
 def money_text(money: dict[str, str] | None) -> str | None:
     """A money as one text, `EUR 59.90`."""
     return None if money is None else f"{money['currency']} {amount(units(money))}"
+
+
+def beside(
+    part: list[dict[str, Any]],
+    whole: list[dict[str, Any]],
+    group: str | None,
+    steps: list[str],
+    now: int | None,
+    back: int,
+    timezone: str,
+) -> dict[str, Any]:
+    """What counts hold of some journeys beside the figures above, by the names of their keys.
+
+    They are those of a group, or of no group in particular, among the whole.
+    """
+    told: Counter[tuple[Any, ...]] = Counter()
+    for j in part:
+        decided = j["outcome"] != "in_flight"
+        order = j["order"]
+        after = min(
+            ((now if order is None else order) - j["start"]) // 1_000_000, back // 10**6 + 1
+        )
+        told["open_after" if order is None else "paid_after", after] += 1
+        for name, k in ((name, k) for k, name in enumerate(steps) if decided and k in j["seen"]):
+            here = [e for e in j["known"] if e["step"] == name]
+            deeper = [e for e in j["known"] if j["position"][e["step"]] > k]
+            told["returned", name] += any(e["t"] > d["t"] for e in here for d in deeper)
+            failed = [e for e in here if e["type"] == "step_failed"]
+            for reason in {e["reason"] for e in failed}:
+                since = min(e["t"] for e in failed if e["reason"] == reason)
+                later = [e["t"] for e in here + deeper] + [order or since]
+                told["retried", name, reason] += max(later) > since
+                told["failed_ordered", name, reason] += order is not None
+        for key, number in surprised(j, steps).items() if decided else ():
+            told[key] += number
+        for o in j["owned"]:
+            if o["total"] is not None:
+                net, currency = net_of(o), o["total"]["currency"]
+                day = (EPOCH + timedelta(microseconds=o["t"])).astimezone(ZoneInfo(timezone)).date()
+                told["net_after", after, currency] += net
+                told["net2_after", after, currency] += net**2
+                told["priced", currency] += 1
+                told["gross_on", day.isoformat(), currency] += units(o["total"])
+                told["refunded_on", day.isoformat(), currency] += o["refunded"]
+                told["cancelled_on", day.isoformat(), currency] += o["cancelled"]
+    for own in by_person(part).values():
+        told["cluster", "n"] += 1
+        told["cluster", "x"] += len(own)
+        told["cluster", "xx"] += len(own) ** 2
+        nets: Counter[str] = Counter()
+        for o in (o for j in own for o in j["owned"] if o["total"] is not None):
+            nets[o["total"]["currency"]] += net_of(o)
+        for currency, net in nets.items():
+            told["cluster", "y", currency] += net
+            told["cluster", "yy", currency] += net**2
+            told["cluster", "xy", currency] += net * len(own)
+    for who, own in by_person(whole).items():
+        arm_of(told, own, part, now, back)
+        times = sorted((o["t"], o["group"]) for j in own for o in j["owned"])
+        if who[0] == "customer" and times and group in (None, times[0][1]):
+            day = 86_400_000_000
+            if len(times) > 1:
+                told["again", -((times[0][0] - times[1][0]) // day)] += 1
+            else:
+                told["once", (now - times[0][0]) // day] += 1
+    return {key: number for key, number in told.items() if number}
+
+
+def net_of(order: dict[str, Any]) -> int:
+    """What is left of an order's money."""
+    return units(order["total"]) - order["refunded"] - order["cancelled"]
+
+
+def by_person(journeys: list[dict[str, Any]]) -> dict[tuple[str, str], list[dict[str, Any]]]:
+    """Journeys by customer; one that names none stays alone."""
+    persons: dict[tuple[str, str], list[dict[str, Any]]] = defaultdict(list)
+    for j in journeys:
+        customer = customer_of(j["events"])
+        who = ("checkout", j["checkouts"][0]) if customer is None else ("customer", customer)
+        persons[who].append(j)
+    return persons
+
+
+def value_key(j: dict[str, Any], e: Line) -> tuple[Any, ...]:
+    """What cart values are taken by."""
+    return (e["t"], j["position"][e["step"]], e["type"], e["event_id"], *money_key(e["value"]))
+
+
+def surprised(j: dict[str, Any], steps: list[str]) -> Counter[tuple[Any, ...]]:
+    """By step, the band in which the last total there is above the first one of all."""
+    told: Counter[tuple[Any, ...]] = Counter()
+    valued = sorted((e for e in j["known"] if "value" in e), key=lambda e: value_key(j, e))
+    if not valued:
+        return told
+    base = units(valued[0]["value"])
+    for name in steps:
+        same = [
+            e
+            for e in valued
+            if e["step"] == name and e["value"]["currency"] == valued[0]["value"]["currency"]
+        ]
+        if not same or value_key(j, same[-1]) == value_key(j, valued[0]):
+            continue
+        more = units(same[-1]["value"]) - base
+        if more <= 0:
+            band = 0
+        elif base == 0:
+            band = 100
+        else:
+            rise = Fraction(100 * more, base)
+            band = 5 if rise <= 5 else 10 if rise <= 10 else 20 if rise <= 20 else 100
+        told["surprise", name, band] += 1
+        told["surprise_left", name, band] += (
+            j["order"] is None and steps.index(name) == j["deepest"]
+        )
+    return told
+
+
+def arm_of(
+    told: Counter[tuple[Any, ...]],
+    own: list[dict[str, Any]],
+    here: list[dict[str, Any]],
+    now: int | None,
+    back: int,
+) -> None:
+    """What became of one person who was drawn into an arm."""
+
+    def of(j: dict[str, Any], *kinds: str) -> list[Line]:
+        return [e for e in j["events"] if e["type"] in kinds]
+
+    drawn = [
+        (e["t"], e["arm"], e.get("share", ""), e["checkout_id"], k)
+        for k, j in enumerate(own)
+        for e in of(j, "holdout_assigned")
+    ]
+    if not drawn:
+        return
+    since, arm, share, _, k = min(drawn)
+    if own[k]["deepest"] is None:
+        told["trial_without_step", arm] += 1
+        return
+    if own[k] not in here:
+        return
+    told["arm", arm, share] += 1
+    told["arm_in_both", arm] += len({one[1] for one in drawn}) > 1
+    told["arm_two_ids", arm] += any(
+        len({e["customer_id"] for e in j["events"] if "customer_id" in e}) > 1
+        for j in own
+        if of(j, "holdout_assigned")
+    )
+    campaigns = {
+        e["campaign"]
+        for j in own
+        for e in of(j, "holdout_assigned", "reminder_sent")
+        if "campaign" in e
+    }
+    told["arm_campaigns", arm] += len(campaigns) > 1
+    until = since + back
+    # A reminder is told apart by its attempt and event id; the earliest telling counts.
+    sent: dict[tuple[str, str], int] = {}
+    for e in (e for j in own for e in of(j, "reminder_sent")):
+        key = (e["checkout_id"], e["event_id"])
+        sent[key] = min(e["t"], sent.get(key, e["t"]))
+    clicks = [e["t"] for j in own for e in of(j, "reminder_clicked")]
+    reminders = [t for t in sent.values() if since <= t <= until]
+    touched = reminders + [t for t in clicks if since <= t <= until]
+    told["arm_reminded", arm] += bool(touched)
+    told["arm_reminders", arm] += len(reminders)
+    if now - since <= back:
+        told["arm_waiting", arm] += 1
+        return
+    told["arm_followed", arm] += 1
+    told["arm_reminders_followed", arm] += len(reminders)
+    bought = [o for j in own for o in j["owned"] if since < o["t"] <= until]
+    told["arm_buyers", arm] += bool(bought)
+    told["arm_orders", arm] += len(bought)
+    told["arm_attributed", arm] += any(o["t"] >= t for o in bought for t in touched)
+    before = [e for e in own[k]["known"] if "value" in e and e["t"] <= since]
+    value = max(before, key=lambda e: value_key(own[k], e))["value"] if before else None
+    told["arm_unvalued", arm] += value is None
+    y: Counter[str] = Counter()
+    currencies = set() if value is None else {value["currency"]}
+    for o in bought:
+        if o["total"] is None:
+            told["arm_unpriced", arm] += 1
+            continue
+        currency = o["total"]["currency"]
+        currencies.add(currency)
+        y[currency] += net_of(o)
+        if any(o["t"] >= t for t in touched):
+            told["arm_attributed_y", arm, currency] += net_of(o)
+    for currency in {o["total"]["currency"] for o in bought if o["total"] is not None}:
+        told["arm_buyers_in", arm, currency] += 1
+    for currency in currencies:
+        x = units(value) if value is not None and value["currency"] == currency else 0
+        net = y[currency]
+        sums = {"y": net, "yy": net * net, "x": x, "xx": x * x, "xy": x * net}
+        for what, number in sums.items():
+            told["arm_sum", what, arm, currency] += number

@@ -38,6 +38,14 @@ attributes = st.dictionaries(
     st.sampled_from(("mobile", "1", 1, True, None, 0, False, "", 'ö"')),
     max_size=2,
 )
+answers = st.fixed_dictionaries(
+    {},
+    optional={
+        "score": st.integers(1, 5),
+        "reason": st.sampled_from(("extra_costs", "too_long")),
+        "text": st.just("Too dear."),
+    },
+)
 marks = st.sampled_from((*({},) * 12, {"traffic": "bot"}, {"traffic": "human"}))
 
 
@@ -87,6 +95,9 @@ KINDS = (
     "reminder_sent",
     "holdout_assigned",
     "survey_answered",
+    "survey_answered",
+    "order_cancelled",
+    "parcel_sent",
 )
 stories = st.one_of(
     st.lists(st.sampled_from(KINDS), min_size=1, max_size=6),
@@ -97,10 +108,14 @@ stories = st.one_of(
             ("step_entered", "order_completed"),
             ("step_entered", "step_entered", "order_completed", "step_entered"),
             ("step_entered", "reminder_sent", "order_completed", "order_refunded"),
+            ("step_entered", "holdout_assigned", "order_completed", "order_refunded"),
+            ("step_entered", "holdout_assigned", "reminder_sent", "order_completed"),
+            ("step_entered", "step_failed", "step_entered", "order_completed"),
             ("step_entered", "reminder_sent", "reminder_clicked", "order_completed"),
             ("step_entered", "reminder_clicked", "step_entered", "order_completed"),
             ("step_entered", "step_failed", "reminder_clicked", "order_completed"),
             ("order_completed", "order_refunded", "order_refunded", "step_entered"),
+            ("step_entered", "order_completed", "order_cancelled", "order_refunded"),
         )
     ),
 )
@@ -114,7 +129,7 @@ def shopper_lines(
     """One event of a shopper, or of the shop about one."""
     line: Line = {"v": 1, "type": kind, "event_id": event_id, "funnel": "checkout"}
     chance = draw(st.integers(0, 29))
-    if chance != 29 and not (kind == "order_refunded" and chance > 15):
+    if chance != 29 and not (kind in ("order_refunded", "order_cancelled") and chance > 15):
         line["checkout_id"] = checkout
     if chance == 28:
         customer = draw(customers)
@@ -140,10 +155,19 @@ def shopper_lines(
         if refund is not None:
             line["refund_id"] = refund
         key = "amount"
+    elif kind == "order_cancelled":
+        if chance:  # else of a kind that was reserved
+            line["order_id"] = draw(st.sampled_from((f"o-{checkout}", f"o-{checkout}", "o1", "o9")))
     elif kind == "holdout_assigned":
         line["arm"] = draw(st.sampled_from(("treated", "holdout")))
-    elif kind != "survey_answered":
+        if draw(st.booleans()):
+            line["share"] = draw(st.sampled_from(("0.1", "0.5")))
+    elif kind == "survey_answered":
+        line |= draw(answers)
+    elif kind != "parcel_sent":
         line["channel"] = "email"
+    if kind in ("holdout_assigned", "reminder_sent") and draw(st.booleans()):
+        line["campaign"] = draw(st.sampled_from(("spring", "autumn")))
     if key and money is not None:
         line[key] = money
     return line
@@ -206,6 +230,8 @@ def options(draw: st.DrawFn, log: list[Line]) -> dict[str, Any]:
     by = draw(st.sampled_from(((), "device", ("device", "plan"))))
     if by:
         asked["by"] = by
+        if draw(st.integers(0, 2)) == 2:
+            asked["touch"] = "last"
     if draw(st.integers(0, 3)) == 3:
         asked["exclude"] = draw(st.sampled_from(({}, {"device": ("mobile", 1)})))
     if draw(st.integers(0, 3)) == 3:

@@ -394,6 +394,7 @@ NEEDED: dict[str, Callable[[Funnel[Any], Any], object]] = {
     "checkout_id": lambda funnel, given: funnel.checkout(given).enter("cart"),
     "order_id": lambda funnel, given: funnel.checkout("c-1").complete(given, ("1", "EUR")),
     "order_id ": lambda funnel, given: funnel.refund(given, ("1", "EUR")),
+    "order_id  ": lambda funnel, given: funnel.cancel(given),
 }
 #: Every id and code that an event can do without.
 SPARE: dict[str, Callable[[Funnel[Any], Any], object]] = {
@@ -515,6 +516,43 @@ def test_an_arm_that_is_none(arm: Any, caplog: pytest.LogCaptureFixture) -> None
 
     assert_told(action, "bad_arm", "arm", repr(arm), "'treated' or 'holdout'")
     assert_lost(action, "bad_arm", caplog)
+
+
+@pytest.mark.parametrize("score", [0, 6, 4.0, "5", True, -1, b"3"])
+def test_a_score_that_is_none(score: Any) -> None:
+    """A score is a whole number from 1 to 5; the rest of the answer is kept."""
+    funnel, sink = funnel_of(log_errors)
+
+    funnel.checkout("c-1").survey(score=score, reason="too_long")
+
+    (event,) = sink.events
+    assert (event.score, event.reason) == (None, "too_long")
+    assert funnel.stats.flawed == {"bad_score": 1}
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"), [("x" * 4097, "long_text"), ("\ud800", "bad_text"), (7, "bad_text")]
+)
+def test_a_text_that_cannot_be_kept(text: Any, reason: str) -> None:
+    """What is no text, or too much of it, is left out of the answer."""
+    funnel, sink = funnel_of(log_errors)
+
+    funnel.checkout("c-1").survey(score=3, text=text)
+
+    (event,) = sink.events
+    assert (event.score, event.text) == (3, None)
+    assert funnel.stats.flawed == {reason: 1}
+
+
+@pytest.mark.parametrize("answer", [{}, {"text": ""}, {"score": 9}, {"score": 0, "text": b""}])
+def test_an_answer_of_nothing(answer: Any) -> None:
+    """Without one usable part there is no answer to count."""
+    funnel, sink = funnel_of(log_errors)
+
+    funnel.checkout("c-1").survey(**answer)
+
+    assert sink.events == []
+    assert funnel.stats.rejected == {"no_answer": 1}
 
 
 # Attributes ---------------------------------------------------------------------------------------

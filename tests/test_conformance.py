@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,10 @@ from hypothesis import given
 
 from benchmarks.generate import declaration
 from benchmarks.generate import lines as shop_lines
-from docs.conformance.run import CASES, EXACT, answer, differences, lines_of
+from docs.conformance.run import CASES, EXACT, answer, arguments, differences, lines_of
 from lastclick import measure, read_log
+from lastclick.metrics import Counts, count
+from lastclick.metrics._counts import LOG
 from tests import oracle, strategies
 
 ALL = {case["name"]: case for case in CASES["cases"]}
@@ -26,13 +29,17 @@ DELIVERIES = {
 
 def oracle_answer(lines: list[dict[str, Any]], options: dict[str, Any]) -> dict[str, Any]:
     """The oracle's figures, its refusal of several funnels put as the cases put it."""
-    options = dict(options)
-    if "funnel_name" in options:
-        options["funnel"] = options.pop("funnel_name")
     try:
-        return oracle.figures(lines, **options)
+        told = oracle.figures(lines, **named(options))
     except oracle.SeveralFunnelsError as error:
         return {"error": {"funnels": error.names}}
+    del told["beside"]  # no figure of the cases, but what counts hold
+    return told
+
+
+def named(options: dict[str, Any]) -> dict[str, Any]:
+    """The options as the oracle calls them."""
+    return {"funnel" if name == "funnel_name" else name: of for name, of in options.items()}
 
 
 @pytest.mark.parametrize("delivery", DELIVERIES)
@@ -67,6 +74,54 @@ def test_library_equals_the_oracle(question: tuple[list[dict[str, Any]], dict[st
     expected, got = oracle_answer(lines, options), answer(lines, options)
 
     assert differences(expected, got, EXACT | {"journeys"}) == []
+
+
+#: Keys of counts that the figures above are made of, or that belong to the log.
+ABOVE = (
+    *("outcome", "matured", "in_flight", "dropped", "entered", "seconds", "chain", "unvalued"),
+    *("valued", "value", "failures", "failed", "failed_any", "orders", "unpriced", "gross"),
+    *("refunded", "cancelled", "cancelled_orders", "answered", "score", "reason"),
+)
+
+
+def beside(counts: Counts) -> dict[str | None, dict[Any, int]]:
+    """What counts hold beside the figures of a report, of the whole and by group."""
+    told: dict[str | None, dict[Any, int]] = {}
+    groups = {group for group, day in counts.cells if day} if counts.basis.by else set()
+    for group in (None, *sorted(groups)):
+        found = {
+            key: number
+            for of in (counts.total(group=group), counts.span(group))
+            for key, number in of.items()
+            if number and key[0] not in ABOVE
+        }
+        values = None if group is None else json.loads(group)
+        name = values[0] if values and len(counts.basis.by) == 1 else values
+        told[None if group is None else json.dumps(name, separators=(",", ":"))] = found
+    return told
+
+
+@given(strategies.questions())
+def test_counts_equal_the_oracle(question: tuple[list[dict[str, Any]], dict[str, Any]]) -> None:
+    """What no figure of the cases tells - arms, persons, times, bands - both count alike."""
+    lines, options = question
+    try:
+        expected = oracle.figures(lines, **named(options))["beside"]
+    except oracle.SeveralFunnelsError:
+        return
+    asked = arguments({name: value for name, value in options.items() if name != "every"})
+
+    with tempfile.TemporaryDirectory() as directory:
+        path = Path(directory) / "log.jsonl"
+        path.write_text("".join(json.dumps(line) + "\n" for line in lines), "utf-8")
+        counts = count(read_log(path), **asked)
+
+    got = beside(counts)
+    for key, number in counts.cells.get(LOG, {}).items():
+        if key[0] == "trial_without_step":
+            for facts in got.values():
+                facts[key] = number
+    assert got == expected
 
 
 @pytest.mark.parametrize(

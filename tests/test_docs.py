@@ -12,13 +12,14 @@ import attrs
 import pytest
 
 from lastclick.events import Event, parse_line
-from lastclick.metrics import Quality, Report, StepFigures
+from lastclick.metrics import Contamination, Incremental, Quality, Report, Section, StepFigures
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
 SOURCE = ROOT / "src" / "lastclick"
 PLAIN = (
     "",
+    ".analysis",
     ".sinks",
     ".sinks.bodies",
     ".events",
@@ -57,7 +58,7 @@ PLACES = {
     "_drop": 2,
 }
 #: Wrong settings raise ConfigError, whose code is "config".
-SETTINGS = {"name"}
+SETTINGS = {"name", "salt"}
 
 
 def reference(page: str) -> str:
@@ -143,7 +144,7 @@ def test_every_number_is_on_the_metrics_page() -> None:
     defined = set(re.findall(r"`(\w+)", reference("metrics")))
     figures = {
         name
-        for kind in (Report, StepFigures, Quality)
+        for kind in (Report, StepFigures, Section, Incremental, Contamination, Quality)
         for name in (*(field.name for field in attrs.fields(kind)), *vars(kind))
         if not name.startswith("_")
     }

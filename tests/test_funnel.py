@@ -30,6 +30,7 @@ from lastclick.events import (
     EventsLost,
     FunnelDeclared,
     HoldoutAssigned,
+    OrderCancelled,
     OrderCompleted,
     OrderRefunded,
     ReminderClicked,
@@ -37,6 +38,8 @@ from lastclick.events import (
     ShopperEvent,
     StepEntered,
     StepFailed,
+    SurveyAnswered,
+    SurveyReason,
     parse_line,
 )
 from lastclick.sinks import MemorySink
@@ -112,6 +115,23 @@ VERBS: dict[str, tuple[Callable[..., object], type[Any], dict[str, Any]]] = {
         OrderRefunded,
         {"order_id": "o-1", "amount": EUR, "refund_id": None},
     ),
+    "cancel": (
+        lambda funnel, checkout, **more: funnel.cancel("o-1", **more),
+        OrderCancelled,
+        {"order_id": "o-1"},
+    ),
+    "survey": (
+        lambda funnel, checkout, **more: checkout.survey(
+            score=4, reason=SurveyReason.TOO_LONG, text="Too long.", **more
+        ),
+        SurveyAnswered,
+        {"score": 4, "reason": "too_long", "text": "Too long."},
+    ),
+    "survey of one part": (
+        lambda funnel, checkout, **more: checkout.survey(text="Hm.", **more),
+        SurveyAnswered,
+        {"score": None, "reason": None, "text": "Hm."},
+    ),
 }
 every_verb = pytest.mark.parametrize(("call", "kind", "own"), VERBS.values(), ids=VERBS)
 
@@ -130,7 +150,7 @@ def test_a_verb_records_its_fact(
     [event] = sink.events
     about = (
         {"checkout_id": None, "customer_id": None, "attributes": {"more": 1}}
-        if kind is OrderRefunded
+        if kind in (OrderRefunded, OrderCancelled)
         else {
             "checkout_id": "c-1",
             "customer_id": "u-7",
@@ -1106,11 +1126,16 @@ ARGUMENTS: dict[str, Callable[[Funnel[Any], Any], object]] = {
     "refund order_id": lambda funnel, evil: funnel.refund(evil, EUR),
     "refund amount": lambda funnel, evil: funnel.refund("o-1", evil),
     "refund_id": lambda funnel, evil: funnel.refund("o-1", EUR, evil),
+    "cancel order_id": lambda funnel, evil: funnel.cancel(evil),
+    "survey score": lambda funnel, evil: funnel.checkout("c-1").survey(score=evil, text="x"),
+    "survey reason": lambda funnel, evil: funnel.checkout("c-1").survey(score=3, reason=evil),
+    "survey text": lambda funnel, evil: funnel.checkout("c-1").survey(score=3, text=evil),
     "refund attributes": lambda funnel, evil: funnel.refund("o-1", EUR, attributes=evil),
 }
 #: Without these there is no event; everything else can be left out.
 ESSENTIAL = {
-    *("checkout_id", "enter step", "enter at", "fail step", "order_id", "arm", "refund order_id")
+    *("checkout_id", "enter step", "enter at", "fail step", "order_id", "arm", "refund order_id"),
+    "cancel order_id",
 }
 
 

@@ -14,6 +14,7 @@ from lastclick.events import (
     EventsLost,
     FunnelDeclared,
     HoldoutAssigned,
+    OrderCancelled,
     OrderCompleted,
     OrderRefunded,
     ReminderClicked,
@@ -21,6 +22,7 @@ from lastclick.events import (
     Step,
     StepEntered,
     StepFailed,
+    SurveyAnswered,
     parse_line,
 )
 
@@ -31,7 +33,11 @@ SCHEMA = Path(__file__).parent.parent / "docs" / "schema" / "event.schema.json"
 # a file of its own beside this one.
 SHA256 = "878ba6071337ae501957e55c70b3de42b983d52d9320f7b4fcca2c57a5b10b12"
 
-LINES = PATH.read_bytes().splitlines()
+#: What version 1 was given since then, under the same promise.
+ADDED = PATH.with_name("v1-added.jsonl")
+ADDED_SHA256 = "8d0ef3ef149374a1daa40a55894836f280f8e6224b360a39a20b529ae88bdcf6"
+
+LINES = [*PATH.read_bytes().splitlines(), *ADDED.read_bytes().splitlines()]
 
 
 def on(day: int, clock: str, month: int = 10) -> datetime:
@@ -255,6 +261,35 @@ EXPECTED: list[Event] = [
         until=on(1, "12:05:02.5"),
         kept=False,
     ),
+    # What was added.
+    OrderCancelled(**of("g-33", on(6, "09:00:00")), order_id="o-981"),
+    OrderCancelled(
+        **of("g-34", on(6, "09:00:00.5")),
+        checkout_id="c-1042",
+        customer_id="u-7",
+        attributes={"by": "shop"},
+        order_id="o-981",
+    ),
+    HoldoutAssigned(
+        **of("g-35", on(1, "12:31:02")), checkout_id="c-1044", arm="holdout", share="0.1"
+    ),
+    HoldoutAssigned(
+        **of("g-36", on(1, "12:31:03")),
+        checkout_id="c-1045",
+        arm="treated",
+        campaign="autumn",
+        share="0.333333333333333333",
+    ),
+    SurveyAnswered(**of("g-37", on(1, "12:40:00")), checkout_id="c-1042", score=5),
+    SurveyAnswered(
+        **of("g-38", on(1, "12:40:01.000001")),
+        checkout_id="c-1043",
+        customer_id="u-8",
+        attributes={"asked": "popup"},
+        score=1,
+        reason="extra_costs",
+        text='"Porto: 9 \u20ac!"\n\U0001f6d2',
+    ),
 ]
 
 #: Lines (from 1) that no funnel writes, but that every reader takes: escapes that need not be,
@@ -264,9 +299,9 @@ FOREIGN = {4, 6, 7, 8, 9, 10, 11, 17, 29, 32}
 
 def test_the_golden_log_is_as_it_was() -> None:
     """The golden log has the bytes that it had when version 1 was published."""
-    digest = hashlib.sha256(PATH.read_bytes()).hexdigest()
+    digests = [hashlib.sha256(path.read_bytes()).hexdigest() for path in (PATH, ADDED)]
 
-    assert digest == SHA256
+    assert digests == [SHA256, ADDED_SHA256]
 
 
 def test_the_golden_log_has_every_type() -> None:
@@ -278,6 +313,8 @@ def test_the_golden_log_has_every_type() -> None:
         "step_failed": True,
         "order_completed": True,
         "order_refunded": True,
+        "order_cancelled": True,
+        "survey_answered": True,
         "holdout_assigned": True,
         "reminder_sent": True,
         "reminder_clicked": True,

@@ -45,6 +45,7 @@ FACTS = (
     "refunds_other_currency_money",
     "refunds_without_amount",
     "refunds_over_order",
+    "cancellations_without_order",
     "several_customers",
     "ordered_elsewhere",
     "excluded_attempts",
@@ -191,9 +192,23 @@ def part(report: Report) -> dict[str, Any]:
             currency: {
                 "gross": str(money.gross.amount),
                 "refunded": str(money.refunded.amount),
+                "cancelled": str(money.cancelled.amount),
                 "net": str(money.net.amount),
             }
             for currency, money in report.revenue.items()
+        },
+        "cancelled_orders": report.cancelled_orders,
+        "survey": {
+            place: {
+                "answered": of.answered,
+                "satisfied": undivided(of.satisfied),
+                "scores": {str(score): number for score, number in of.scores.items()},
+                "reasons": dict(of.reasons),
+            }
+            for place, of in (
+                ("after_order", report.survey.after_order),
+                ("on_exit", report.survey.on_exit),
+            )
         },
         "lost_revenue": losses(report.lost_revenue),
         "recoverable_revenue": losses(report.recoverable_revenue),

@@ -7,7 +7,14 @@ import attrs
 
 from lastclick._log import Log
 from lastclick.errors import EventError
-from lastclick.events import EventsLost, FunnelDeclared, StepEntered, StepFailed, parse_line
+from lastclick.events import (
+    OF_NO_TYPE,
+    EventsLost,
+    FunnelDeclared,
+    StepEntered,
+    StepFailed,
+    parse_line,
+)
 
 _SHOWN = 5
 _FAR = timedelta(days=1)
@@ -111,7 +118,7 @@ class _Checking:
     def _unreadable(self, where: str, line: bytes, error: EventError) -> None:
         if error.reason == "json_invalid" and line.startswith(b'{"v"'):
             self.checked.add("torn line", f"{where}: only a part of it was written")
-        elif error.reason == "union_tag_invalid":
+        elif error.reason == OF_NO_TYPE:
             self.checked.events += 1
             self.checked.add("unknown type", f"{where}: {json.loads(line)['type']}")
         elif error.reason == "missing" and ".checkout_id:" in f"{error}":

@@ -8,8 +8,19 @@ from uuid import UUID
 
 from typing_extensions import override
 
+from lastclick._holdout import Arm
 from lastclick._money import Money
-from lastclick._parts import as_flaw, code, message, optional_id, present, put, usable_attributes
+from lastclick._parts import (
+    as_flaw,
+    code,
+    free_text,
+    message,
+    optional_id,
+    present,
+    put,
+    score_of,
+    usable_attributes,
+)
 from lastclick.errors import EventError, UnknownStepError, shown
 from lastclick.events import (
     NO_ATTRIBUTES,
@@ -23,6 +34,7 @@ from lastclick.events import (
     Step,
     StepEntered,
     StepFailed,
+    SurveyAnswered,
     id_text,
     price,
     step_name,
@@ -229,7 +241,7 @@ class Checkout(Generic[S]):
         """Record which arm of an experiment this shopper was drawn into, messaged or not.
 
         Args:
-            arm: ``"treated"`` or ``"holdout"``.
+            arm: What `Holdout.arm` gave, or ``"treated"`` or ``"holdout"``.
             campaign: Which campaign the experiment is about.
             at: When, if not now; an aware datetime.
             event_id: The event's id, if there is a natural one.
@@ -253,6 +265,8 @@ class Checkout(Generic[S]):
                 raise EventError(msg, "bad_arm")
             fields: dict[str, Any] = {"arm": str.__str__(name)}
             put(fields, flaws, "campaign", campaign, optional_id("campaign"))
+            if isinstance(arm, Arm):
+                fields["share"] = arm.share
             return fields
 
         self._funnel._record(HoldoutAssigned, self._who, own, at, event_id, attributes)
@@ -318,6 +332,51 @@ class Checkout(Generic[S]):
         """
         own = message(channel, campaign)
         self._funnel._record(ReminderClicked, self._who, own, at, event_id, attributes)
+
+    def survey(
+        self,
+        *,
+        score: int | None = None,
+        reason: str | None = None,
+        text: str | None = None,
+        at: datetime | None = None,
+        event_id: Id | None = None,
+        attributes: Mapping[str, object] | None = None,
+    ) -> None:
+        """Record what a shopper answered, after the order or on the way out. Give one part or more.
+
+        Args:
+            score: How satisfied, from 1 to 5.
+            reason: Why they leave: a code of `lastclick.events.SurveyReason`, or one of yours.
+            text: What they wrote, at most 4,096 characters. No report shows it, and `journeys`
+                does not either; it may name people.
+            at: When, if not now; an aware datetime.
+            event_id: The event's id, if there is a natural one.
+            attributes: Flat facts about this event.
+
+        Example:
+            >>> from lastclick.sinks import MemorySink
+            >>> sink = MemorySink()
+            >>> funnel = Funnel("checkout", steps=("cart", "payment"), sink=sink)
+            >>> funnel.checkout("c-1").survey(reason="extra_costs", text="Shipping is 9 euro!")
+            >>> sink.events[0].reason
+            'extra_costs'
+
+        .. versionadded:: 0.1.0
+        """
+
+        def own(flaws: list[EventError]) -> dict[str, Any]:
+            fields: dict[str, Any] = {}
+            put(fields, flaws, "score", score, score_of)
+            put(fields, flaws, "reason", reason, optional_id("reason"))
+            put(fields, flaws, "text", text, free_text)
+            if not fields:
+                why = flaws.pop() if flaws else "it is empty"
+                msg = f"an answer without score, reason or text: {why}; pass one of them"
+                raise EventError(msg, "no_answer")
+            return fields
+
+        self._funnel._record(SurveyAnswered, self._who, own, at, event_id, attributes)
 
     def _step(self, step: object, flaws: list[EventError]) -> str:
         names = self._funnel._names

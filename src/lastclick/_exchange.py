@@ -66,19 +66,28 @@ class Exchange:
                     self._file.write(piece)
         self._held = 0
 
+    def drained(self) -> Iterator[list[tuple[Any, ...]]]:
+        """The same as `groups`, but once: the memory of each part is given back as it is read."""
+        for part in range(PARTS):
+            yield from self._part(part)
+            self._open[part], self._packed[part] = [], []
+
     def groups(self) -> Iterator[list[tuple[Any, ...]]]:
         """The records of each key, one list a key, in no promised order. May be asked again."""
         for part in range(PARTS):
-            grouped: dict[str, list[tuple[Any, ...]]] = {}
-            for records in self._pieces(part):
-                for record in records:
-                    key = record[self._key]
-                    group = grouped.get(key)
-                    if group is None:
-                        grouped[key] = [record]
-                    else:
-                        group.append(record)
-            yield from grouped.values()
+            yield from self._part(part)
+
+    def _part(self, part: int) -> Iterator[list[tuple[Any, ...]]]:
+        grouped: dict[str, list[tuple[Any, ...]]] = {}
+        for records in self._pieces(part):
+            for record in records:
+                key = record[self._key]
+                group = grouped.get(key)
+                if group is None:
+                    grouped[key] = [record]
+                else:
+                    group.append(record)
+        yield from grouped.values()
 
     def _pieces(self, part: int) -> Iterator[list[tuple[Any, ...]]]:
         for piece in self._packed[part]:

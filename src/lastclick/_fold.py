@@ -13,7 +13,7 @@ from operator import itemgetter
 
 import attrs
 
-from lastclick._rows import ASSIGNED, CLICKED, FAILED, ORDERED, SENT, Row
+from lastclick._rows import ASSIGNED, CLICKED, FAILED, ORDERED, SENT, SURVEYED, Row
 
 _TIME, _EXCLUDED = itemgetter(0), itemgetter(9)
 
@@ -57,12 +57,15 @@ class Law:
         required: The positions of the steps that are not optional.
         abandon_after: An attempt idle for longer is abandoned.
         recover_within: An order this long after an abandonment, or earlier, is a recovery.
+        last_touch: Whether the group is that of the last step event that has one, up to the order;
+            otherwise it is that of the earliest step event.
     """
 
     steps: tuple[str, ...]
     required: tuple[int, ...]
     abandon_after: int
     recover_within: int
+    last_touch: bool = False
     positions: dict[str, int] = attrs.field(init=False, eq=False)
 
     def __attrs_post_init__(self) -> None:
@@ -88,17 +91,24 @@ class Fold:
         values: (time, position, kind, event id, units, currency) of every cart value there.
         orders: The rows of its orders.
         failures: (position, reason, checkout id, event id) of every failure at a known step.
+        answers: The rows of what the shopper answered.
         unknown: (step, event id) of every event at a step that the definition does not have.
         two_currencies: Whether its cart values and orders are in several currencies.
         customer_id: The customer on the earliest event that names one.
         several_customers: Whether its events name more than one.
         arm: The arm it was first assigned to, None where to none.
+        assigned: The rows of its assignments.
+        sent: The rows of reminders that went out.
+        clicked: When reminders were clicked.
         group: The group of its earliest step event, None where it has no step event.
     """
 
     __slots__ = (
         "abandoned",
+        "answers",
         "arm",
+        "assigned",
+        "clicked",
         "customer_id",
         "failures",
         "first",
@@ -112,6 +122,7 @@ class Fold:
         "outcome",
         "rows",
         "seen",
+        "sent",
         "several_customers",
         "start",
         "two_currencies",
@@ -133,11 +144,15 @@ class Fold:
     values: list[tuple[int, int, int, str, int, str]]
     orders: list[Row]
     failures: set[tuple[int, str, str, str]]
+    answers: list[Row]
     unknown: set[tuple[str, str]]
     two_currencies: bool
     customer_id: str | None
     several_customers: bool
     arm: str | None
+    assigned: list[Row]
+    sent: list[Row]
+    clicked: list[int]
     group: str | None
 
     @property
@@ -206,12 +221,13 @@ def fold(rows: list[Row], law: Law, as_of: int) -> Fold:
     it.values = values = []
     it.orders = orders = []
     it.failures = failures = set()
+    it.answers = answers = []
     it.unknown = unknown = set()
     one_currency: str | None = None
     two_currencies = False
-    sent: list[int] = []
-    clicked: list[int] = []
-    assigned: list[tuple[int, str]] = []
+    it.sent = sent = []
+    it.clicked = clicked = []
+    it.assigned = assigned = []
     start = order_at = first_abandoned = abandoned = previous = None
     customer_id = customer_at = None
     several = False
@@ -255,9 +271,11 @@ def fold(rows: list[Row], law: Law, as_of: int) -> Fold:
             clicked.append(t)
         else:
             if kind == SENT:
-                sent.append(t)
+                sent.append(row)
             elif kind == ASSIGNED:
-                assigned.append((t, what))
+                assigned.append(row)
+            elif kind == SURVEYED:
+                answers.append(row)
             continue
         # What comes here is activity. It counts from the start on, and for gaps up to the order.
         if start is None:
@@ -284,13 +302,22 @@ def fold(rows: list[Row], law: Law, as_of: int) -> Fold:
     it.first_abandoned, it.abandoned = first_abandoned, abandoned
     it.customer_id, it.several_customers = customer_id, several
     it.two_currencies = two_currencies
-    it.arm = min(assigned)[1] if assigned else None
+    it.arm = min((row[0], row[5]) for row in assigned)[1] if assigned else None
     it.group = None if head is None else head[4]
-    it.outcome = _outcome(it, law, as_of, sent, clicked)
+    if law.last_touch and head is not None:
+        touched = [
+            (row[0], row[1], row[5], row[2], row[10])
+            for row in rows
+            if row[1] <= FAILED
+            and row[10].strip("[nul, ]")  # not "[null]", "[null, null]", ...: text has quotes
+            and (order_at is None or row[0] <= order_at)
+        ]
+        it.group = max(touched, default=head)[4]
+    it.outcome = _outcome(it, law, as_of)
     return it
 
 
-def _outcome(it: Fold, law: Law, as_of: int, sent: list[int], clicked: list[int]) -> str | None:
+def _outcome(it: Fold, law: Law, as_of: int) -> str | None:
     within = law.recover_within
     if it.start is None:
         return None
@@ -303,9 +330,9 @@ def _outcome(it: Fold, law: Law, as_of: int, sent: list[int], clicked: list[int]
     order, first = it.order_at, it.first_abandoned
     if order - it.abandoned > within:
         return _PURCHASED_LATE
-    if any(first < t <= order and order - t <= within for t in clicked):
+    if any(first < t <= order and order - t <= within for t in it.clicked):
         return _BY_LINK
-    if any(first < t <= order and order - t <= within for t in sent):
+    if any(first < row[0] <= order and order - row[0] <= within for row in it.sent):
         return _AFTER_REMINDER
     return _UNAIDED
 

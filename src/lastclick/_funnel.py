@@ -55,6 +55,7 @@ from lastclick.events import (
     Event,
     EventsLost,
     FunnelDeclared,
+    OrderCancelled,
     OrderRefunded,
     S,
     ShopperEvent,
@@ -204,7 +205,7 @@ class Funnel(Generic[S]):
         self._usual = {
             step: (name, to_json({"step": name})) for step, name in self._names.items() if quick
         }
-        self._refunds = Bound(self._name)
+        self._nobody = Who(Bound(self._name), NO_ATTRIBUTES, (), None)
         self._closed = False
         self._start_process()
         _funnels.add(self)
@@ -300,8 +301,42 @@ class Funnel(Generic[S]):
             put(fields, flaws, "amount", amount, present("amount"))
             return fields
 
-        who = Who(self._refunds, NO_ATTRIBUTES, (), None)
-        self._record(OrderRefunded, who, own, at, event_id, attributes)
+        self._record(OrderRefunded, self._nobody, own, at, event_id, attributes)
+
+    def cancel(
+        self,
+        order_id: Id,
+        *,
+        at: datetime | None = None,
+        event_id: Id | None = None,
+        attributes: Mapping[str, object] | None = None,
+    ) -> None:
+        """Record that an order was called off. Say it as often as you like; needs no checkout.
+
+        It stays an order of the checkout, which worked; what refunds left of its money is taken
+        out of the revenue, and shown apart from them.
+
+        Args:
+            order_id: The order's id, as it was completed.
+            at: When, if not now; an aware datetime.
+            event_id: The event's id, if there is a natural one.
+            attributes: Flat facts about this event.
+
+        Example:
+            >>> from lastclick.sinks import MemorySink
+            >>> sink = MemorySink()
+            >>> funnel = Funnel("checkout", steps=("cart",), sink=sink)
+            >>> funnel.cancel("o-981")
+            >>> sink.events[0].order_id
+            'o-981'
+
+        .. versionadded:: 0.1.0
+        """
+
+        def own(flaws: list[EventError]) -> dict[str, Any]:  # noqa: ARG001 - no part can be flawed
+            return {"order_id": id_text("order_id", order_id)}
+
+        self._record(OrderCancelled, self._nobody, own, at, event_id, attributes)
 
     def flush(self, timeout: float = 2.0) -> bool:
         """Have the sinks write what they hold.

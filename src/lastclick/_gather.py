@@ -11,7 +11,7 @@ import attrs
 
 from lastclick._exchange import Exchange
 from lastclick._fold import Law
-from lastclick._rows import REFUNDED, Batch, Row, Rows, micros
+from lastclick._rows import CANCELLED, REFUNDED, Batch, Row, Rows, micros
 from lastclick.errors import ConfigError, EventError
 from lastclick.events import Event, EventsLost, FunnelDeclared, utc
 
@@ -20,8 +20,8 @@ _TIME = itemgetter(0)
 _BATCH = 500
 
 #: What a record in the exchange by order is: an order that a journey shows, one that only left-out
-#: events show, or a refund.
-SHOWN, LEFT_OUT, REFUND = range(3)
+#: events show, a refund or a cancellation.
+SHOWN, LEFT_OUT, REFUND, CANCEL = range(4)
 
 
 @runtime_checkable
@@ -54,8 +54,8 @@ class Gathered:
         funnel: The funnel's name, None where the log is empty and none was chosen.
         declaration: The definition to read by.
         by_checkout: Rows of attempts.
-        by_order: Refunds, as (order id, `REFUND`, t, event id, refund id, units, currency,
-            excluded); the counting adds the orders.
+        by_order: Refunds and cancellations, as (order id, `REFUND` or `CANCEL`, t, event id,
+            refund id, units, currency, excluded); the counting adds the orders.
         strays: Rows of unknown types, and of events without a checkout id.
         declarations: All definitions in the log, by id.
         losses: What was lost, by id.
@@ -103,10 +103,16 @@ def gather(events: Events, chosen: Chosen, rows: Rows) -> Gathered:
         attempts = [row for row in found if row[1] < REFUNDED and row[_CHECKOUT_ID]]
         by_checkout.put_all(attempts)
         if len(attempts) < len(found):
-            refunds = [row for row in found if row[1] == REFUNDED]
-            by_order.put_all([_refund(row) for row in refunds])
-            strays.put_all([row for row in found if row[1] != REFUNDED and not row[_CHECKOUT_ID]])
-            attempts += refunds
+            back = [row for row in found if row[1] in (REFUNDED, CANCELLED)]
+            by_order.put_all([_back(row) for row in back])
+            strays.put_all(
+                [
+                    row
+                    for row in found
+                    if row[1] not in (REFUNDED, CANCELLED) and not row[_CHECKOUT_ID]
+                ]
+            )
+            attempts += back
         if attempts:
             newest = max(map(_TIME, attempts))
             latest = newest if latest is None else max(latest, newest)
@@ -145,9 +151,10 @@ def _read(events: Events, rows: Rows) -> Iterator[Batch]:
     yield found, records
 
 
-def _refund(row: Row) -> tuple[Any, ...]:
-    t, _, event_id, _, _, order_id, refund_id, units, currency, excluded, _ = row
-    return order_id, REFUND, t, event_id, refund_id, units, currency, excluded
+def _back(row: Row) -> tuple[Any, ...]:
+    t, kind, event_id, _, _, order_id, refund_id, units, currency, excluded, _ = row
+    what = REFUND if kind == REFUNDED else CANCEL
+    return order_id, what, t, event_id, refund_id, units, currency, excluded
 
 
 def _keep(records: dict[str, Any], record: FunnelDeclared | EventsLost) -> None:

@@ -206,6 +206,11 @@ class Money(BaseModel):
     def __repr__(self) -> str:
         return f"Money({str(self.amount)!r}, {self.currency!r})"
 
+    def _repr_html_(self) -> str:
+        from html import escape  # of use in notebooks only
+
+        return f'<span style="white-space:nowrap">{escape(str(self))}</span>'
+
     def __str__(self) -> str:
         digits = max(_MINOR_DIGITS.get(self.currency, 2), -int(self.amount.as_tuple().exponent))
         return f"{self.currency} {self.amount:,.{digits}f}"
@@ -221,6 +226,8 @@ def plain_error(error: ValidationError) -> EventError:
     first: Any = error.errors(include_url=False)[0]
     cause = first.get("ctx", {}).get("error")
     if isinstance(cause, EventError):
-        return cause
+        # A new one: the error that pydantic holds, raised again, would be in a circle with it that
+        # no garbage collector sees through, and keep every frame on the way alive.
+        return EventError(str(cause), cause.reason)
     where = "".join(f"{part}." for part in first["loc"])[:-1] or "a line"
     return EventError(f"{where}: {first['msg']}, got {shown(first['input'])}", first["type"])

@@ -1,19 +1,23 @@
 """The parts of an event as a caller gives them: what is flawed is left out, and told."""
 
 from collections.abc import Callable, Mapping
+from enum import Enum
 from typing import Any, get_args
 
 from lastclick._money import Money
 from lastclick.errors import EventError, shown
 from lastclick.events import (
+    BEST_SCORE,
     MAX_ATTRIBUTES,
     MAX_LINE_BYTES,
+    MAX_TEXT_LENGTH,
     NO_ATTRIBUTES,
     Attributes,
     EventsLost,
     FunnelDeclared,
     ShopperEvent,
     attribute,
+    encodes,
     id_text,
     not_a_mapping,
     parse_line,
@@ -68,6 +72,27 @@ def code(name: str, value: object, flaws: list[EventError]) -> str:
     except Exception as error:  # noqa: BLE001 - a code may be an object with code of its own
         flaws.append(as_flaw(name, error))
         return "unspecified"
+
+
+def score_of(value: object) -> int | None:
+    if value is None:
+        return None
+    value = value.value if isinstance(value, Enum) else value
+    if type(value) is not int or not 1 <= value <= BEST_SCORE:
+        msg = f"score is {shown(value)}; pass a whole number from 1 to {BEST_SCORE}"
+        raise EventError(msg, "bad_score")
+    return value
+
+
+def free_text(value: object) -> str | None:
+    if value is None or value == "":
+        return None
+    if not isinstance(value, str) or not encodes(value):
+        raise EventError(f"text is {shown(value)}; pass Unicode text", "bad_text")
+    if len(value) > MAX_TEXT_LENGTH:
+        msg = f"text has {len(value)} characters; pass {MAX_TEXT_LENGTH} at most"
+        raise EventError(msg, "long_text")
+    return str.__str__(value)
 
 
 def message(channel: object, campaign: object) -> Callable[[list[EventError]], dict[str, Any]]:

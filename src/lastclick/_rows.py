@@ -19,18 +19,26 @@ from lastclick.errors import EventError, LogError
 from lastclick.events import (
     MAX_ATTRIBUTES,
     MAX_ID_LENGTH,
+    RESERVED,
     Event,
     EventsLost,
     FunnelDeclared,
+    HoldoutAssigned,
     ShopperEvent,
+    SurveyAnswered,
     parse_line,
+    share_text,
     utc,
 )
 
 # What kind of fact a row is. The two step events sort as their type names do.
-ENTERED, FAILED, ORDERED, SENT, CLICKED, ASSIGNED, REFUNDED, UNKNOWN = range(8)
+# Those before REFUNDED are about an attempt, REFUNDED and CANCELLED about an order.
+ENTERED, FAILED, ORDERED, SENT, CLICKED, ASSIGNED, SURVEYED, REFUNDED, CANCELLED, UNKNOWN = range(
+    10
+)
 
-_KINDS = {
+#: Those whose lines are read without an event object. Surveys are few, and have much to check.
+_USUAL = {
     "step_entered": ENTERED,
     "step_failed": FAILED,
     "order_completed": ORDERED,
@@ -38,7 +46,9 @@ _KINDS = {
     "reminder_clicked": CLICKED,
     "holdout_assigned": ASSIGNED,
     "order_refunded": REFUNDED,
+    "order_cancelled": CANCELLED,
 }
+_KINDS = {**_USUAL, "survey_answered": SURVEYED}
 #: By kind: the required field, the optional one, and where the money is.
 _FIELDS: tuple[tuple[str, str | None, str | None], ...] = (
     ("step", None, "value"),
@@ -47,7 +57,9 @@ _FIELDS: tuple[tuple[str, str | None, str | None], ...] = (
     ("channel", "campaign", None),
     ("channel", "campaign", None),
     ("arm", "campaign", None),
+    ("reason", None, None),
     ("order_id", "refund_id", "amount"),
+    ("order_id", None, None),
 )
 
 _TYPES = {*_KINDS, "funnel_declared", "events_lost"}
@@ -73,10 +85,10 @@ Row: TypeAlias = tuple[
     str,  # event id
     str | None,  # checkout id
     str | None,  # customer id
-    str,  # what: step, order id, channel, arm, or the name of an unknown type
+    str,  # what: step, order id, channel, arm, reason of an answer, or the name of an unknown type
     str | None,  # more: reason, refund id or campaign
-    int | None,  # units of money
-    str | None,  # its currency
+    int | None,  # units of money, or the score of an answer
+    str | None,  # its currency, or the share that an arm was drawn with
     bool,  # whether an attribute of it excludes
     str,  # the values that form its group, as JSON
 ]
@@ -180,16 +192,22 @@ class Rows:
         kind = _KINDS[event.type]
         what, more, price = _FIELDS[kind]
         money: Money | None = getattr(event, price) if price else None
+        units = None if money is None else money.units
+        currency = None if money is None else money.currency
+        if isinstance(event, SurveyAnswered):
+            units = event.score
+        elif isinstance(event, HoldoutAssigned):
+            currency = event.share
         row = (
             micros(event.occurred_at),
             kind,
             event.event_id,
             event.checkout_id,
             event.customer_id,
-            getattr(event, what),
+            getattr(event, what) or "",
             getattr(event, more) if more else None,
-            None if money is None else money.units,
-            None if money is None else money.currency,
+            units,
+            currency,
             self._excluded(event.attributes),
             self._group(event.attributes),
         )
@@ -206,7 +224,7 @@ class Rows:
     def _usual(self, record: Any) -> Row | None:
         """The row of a line of the usual shape; None sends the line the long way."""
         try:
-            kind = _KINDS[record["type"]]
+            kind = _USUAL[record["type"]]
             what_key, more_key, price_key = _FIELDS[kind]
             event_id, checkout_id = record["event_id"], record["checkout_id"]
             what, get = record[what_key], record.get
@@ -229,8 +247,10 @@ class Rows:
                 more = get(more_key)
                 if not ((more is None and kind != FAILED) or _is_id(more)):
                     return None
-                if kind == ASSIGNED and what not in _ARMS:
-                    return None
+                if kind == ASSIGNED:
+                    if what not in _ARMS:
+                        return None
+                    currency = share_text(get("share"))
             if price_key is not None and (price := get(price_key)) is not None:
                 amount, currency = price["amount"], price["currency"]
                 units = self._units.get(amount)
@@ -277,15 +297,20 @@ class Rows:
             type_, event_id, funnel = record["type"], record["event_id"], record["funnel"]
             if record["v"] != 1 or not (_is_id(type_) and _is_id(event_id)):
                 return None
+            kind = _KINDS.get(type_, UNKNOWN)
             if type_ in _TYPES:
-                missing = record.get("checkout_id") is None and type_ in _KINDS
-                if not missing or type_ == "order_refunded":
-                    return None
-                parse_line(to_json({**record, "checkout_id": "none"}))
+                try:
+                    missing = record.get("checkout_id") is None and type_ in _KINDS
+                    if not missing or kind in (REFUNDED, CANCELLED):
+                        raise EventError("not even with a checkout id")
+                    parse_line(to_json({**record, "checkout_id": "none"}))
+                except EventError:
+                    if type_ not in RESERVED:
+                        raise
+                    kind = UNKNOWN
             t = micros(utc(record["occurred_at"]))
         except (ValueError, TypeError, KeyError, AttributeError):
             return None
-        kind = _KINDS.get(type_, UNKNOWN)
         row = (t, kind, event_id, None, None, type_, None, None, None, False, "")
         return (funnel, row) if _is_id(funnel) else None
 

@@ -7,11 +7,12 @@ half reads their lines.
 import operator
 import os
 import random
+import re
 import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from enum import Enum
+from enum import Enum, StrEnum
 from typing import Annotated, Any, ClassVar, Generic, Literal, NoReturn, Self, get_args
 from uuid import UUID
 
@@ -23,6 +24,7 @@ from pydantic import (
     TypeAdapter,
     ValidationError,
     WithJsonSchema,
+    model_validator,
 )
 from pydantic_core import CoreSchema, core_schema, to_json
 from typing_extensions import TypeVar, override
@@ -36,6 +38,7 @@ __all__ = [
     "EventsLost",
     "FunnelDeclared",
     "HoldoutAssigned",
+    "OrderCancelled",
     "OrderCompleted",
     "OrderRefunded",
     "ReminderClicked",
@@ -44,6 +47,8 @@ __all__ = [
     "Step",
     "StepEntered",
     "StepFailed",
+    "SurveyAnswered",
+    "SurveyReason",
     "json_schema",
     "new_id",
     "parse_line",
@@ -56,6 +61,17 @@ MAX_LINE_BYTES = 32 * 1024
 
 #: The step that stands for the purchase itself; no declared step may take this name.
 ORDER = "order"
+
+#: Types that were reserved when logs began to be written. A line of one in another form than ours
+#: is what it was then: of an unknown type.
+RESERVED = frozenset({"survey_answered", "order_cancelled"})
+#: What pydantic calls a type that is none of ours.
+OF_NO_TYPE = "union_tag_invalid"
+#: The best score of a survey; the worst is 1.
+BEST_SCORE = 5
+MAX_TEXT_LENGTH = 4096
+#: A share of a holdout, as text: no float is in a log.
+SHARE = r"^0\.[0-9]{1,18}$"
 
 S = TypeVar("S", default=Any)
 T = TypeVar("T")
@@ -313,6 +329,11 @@ def _duration_text(value: timedelta) -> str:
     below_a_day = "".join(f"{n}{more}{unit}" for n, more, unit in clock if n or more)
     days = f"{value.days}D" if value.days else ""
     return f"P{days}T{below_a_day}" if below_a_day else f"P{days}"
+
+
+def share_text(value: object) -> str | None:
+    """A share as it is written; anything else is a key of somebody else's, and passed over."""
+    return value if type(value) is str and re.fullmatch(SHARE, value) else None
 
 
 class _Checked:
@@ -588,6 +609,24 @@ class OrderRefunded(_Record):
     amount: Price = None
 
 
+class OrderCancelled(_Record):
+    """An order was called off: what is left of its money goes back. Joined when read.
+
+    Example:
+        >>> common = {"event_id": "e-1", "funnel": "shop", "occurred_at": "2026-10-01T12:00:00Z"}
+        >>> OrderCancelled(order_id="o-981", **common).type
+        'order_cancelled'
+
+    .. versionadded:: 0.1.0
+    """
+
+    type: Literal["order_cancelled"] = "order_cancelled"
+    checkout_id: Id | None = None
+    customer_id: Id | None = None
+    attributes: _Flat = NO_ATTRIBUTES
+    order_id: Id
+
+
 class HoldoutAssigned(_Fact):
     """A shopper was drawn into an arm of an experiment on reminders, messaged or not.
 
@@ -602,6 +641,7 @@ class HoldoutAssigned(_Fact):
     type: Literal["holdout_assigned"] = "holdout_assigned"
     arm: Literal["treated", "holdout"]
     campaign: Id | None = None
+    share: Annotated[str | None, _Checked(share_text, {"type": "string", "pattern": SHARE})] = None
 
 
 class ReminderSent(_Fact):
@@ -634,6 +674,59 @@ class ReminderClicked(_Fact):
     type: Literal["reminder_clicked"] = "reminder_clicked"
     channel: Id
     campaign: Id | None = None
+
+
+class SurveyReason(StrEnum):
+    """Why shoppers say they left: the usual answers to surveys on checkouts, as codes.
+
+    Example:
+        >>> SurveyReason.EXTRA_COSTS == "extra_costs"
+        True
+
+    .. versionadded:: 0.1.0
+    """
+
+    EXTRA_COSTS = "extra_costs"
+    DELIVERY_TOO_SLOW = "delivery_too_slow"
+    NO_TRUST_WITH_CARD = "no_trust_with_card"
+    ACCOUNT_REQUIRED = "account_required"
+    TOO_LONG = "too_long"
+    ERRORS = "errors"
+    RETURNS_POLICY = "returns_policy"
+    TOO_FEW_PAYMENT_METHODS = "too_few_payment_methods"
+    TOTAL_NOT_VISIBLE = "total_not_visible"
+    DECLINED = "declined"
+
+
+def _says_something(schema: dict[str, Any]) -> None:
+    _as_written(schema)
+    schema["anyOf"] = [{"required": [part]} for part in ("score", "reason", "text")]
+
+
+class SurveyAnswered(_Fact):
+    """A shopper answered a question: how it went, or why they leave. At least one part is given.
+
+    Example:
+        >>> common = {"event_id": "e-1", "funnel": "shop", "occurred_at": "2026-10-01T12:00:00Z"}
+        >>> SurveyAnswered(checkout_id="c-1", reason="extra_costs", **common).reason
+        'extra_costs'
+
+    .. versionadded:: 0.1.0
+    """
+
+    model_config: ClassVar[ConfigDict] = ConfigDict(json_schema_extra=_says_something)
+
+    type: Literal["survey_answered"] = "survey_answered"
+    score: Annotated[int, Field(strict=True, ge=1, le=BEST_SCORE)] | None = None
+    reason: Id | None = None
+    text: Annotated[str, Field(min_length=1, max_length=MAX_TEXT_LENGTH)] | None = None
+
+    @model_validator(mode="after")
+    def _answers(self) -> Self:
+        if self.score is None and self.reason is None and self.text is None:
+            msg = "an answer without score, reason or text; give one of them"
+            raise EventError(msg, OF_NO_TYPE)
+        return self
 
 
 class FunnelDeclared(_Record):
@@ -685,9 +778,11 @@ ShopperEvent = (
     | StepFailed
     | OrderCompleted
     | OrderRefunded
+    | OrderCancelled
     | HoldoutAssigned
     | ReminderSent
     | ReminderClicked
+    | SurveyAnswered
 )
 Event = ShopperEvent | FunnelDeclared | EventsLost
 
@@ -794,7 +889,7 @@ def parse_line(line: bytes | str, /) -> Event:
         EventError: The line is not an event; the message names the field and the value.
 
     Example:
-        >>> parse_line(b'{"v": 1, "type": "survey_answered"}')
+        >>> parse_line(b'{"v": 1, "type": "parcel_sent"}')
         Traceback (most recent call last):
         ...
         lastclick.errors.EventError: ...
@@ -804,7 +899,10 @@ def parse_line(line: bytes | str, /) -> Event:
     try:
         return _EVENT.validate_json(line)
     except ValidationError as error:
-        raise plain_error(error) from None
+        told = plain_error(error)
+        if told.reason == "missing" and str(told).startswith("order_cancelled.order_id"):
+            told.reason = OF_NO_TYPE
+        raise told from None
 
 
 def json_schema() -> dict[str, Any]:

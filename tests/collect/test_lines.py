@@ -66,7 +66,7 @@ def test_what_a_newer_sender_added_stays() -> None:
 @pytest.mark.parametrize(
     "sent",
     [
-        {"v": 1, "type": "survey_answered", "event_id": "e-1", "answer": "caf\u00e9"},
+        {"v": 1, "type": "parcel_sent", "event_id": "e-1", "answer": "caf\u00e9"},
         {"v": 2, "type": "step_entered", "event_id": "e-1"},
         {"v": 3, "type": "whatever", "event_id": "e-1", "deep": [{"x": None}]},
     ],
@@ -89,10 +89,10 @@ def test_what_is_newer_than_this_version_is_kept_as_it_is(sent: dict[str, Any]) 
         (b"[" * 100_000, None, "json_invalid"),
         (b'{"event_id":"e-9"}', "e-9", "union_tag_not_found"),
         (b'{"v":1,"type":"step_entered","event_id":"e-9"}', "e-9", "missing"),
-        (b'{"v":1,"type":"survey_answered"}', None, "union_tag_invalid"),
-        (b'{"v":1,"type":"survey_answered","event_id":5}', None, "union_tag_invalid"),
+        (b'{"v":1,"type":"parcel_sent"}', None, "union_tag_invalid"),
+        (b'{"v":1,"type":"parcel_sent","event_id":5}', None, "union_tag_invalid"),
         (b'{"v":0,"type":"step_entered","event_id":"e-9"}', "e-9", "literal_error"),
-        (b'{"v":true,"type":"survey_answered","event_id":"e-9"}', "e-9", "union_tag_invalid"),
+        (b'{"v":true,"type":"parcel_sent","event_id":"e-9"}', "e-9", "union_tag_invalid"),
         (b'{"v":2,"type":"","event_id":"e-9"}', "e-9", "union_tag_invalid"),
         (b'{"v":2,"type":"x","event_id":"e-9","n":1e999}', "e-9", "union_tag_invalid"),
         (b'{"v":2,"type":"x","event_id":"e-9","n":NaN}', None, "union_tag_invalid"),
@@ -101,7 +101,7 @@ def test_what_is_newer_than_this_version_is_kept_as_it_is(sent: dict[str, Any]) 
         (line(new=1)[:-2] + b"1e999}", "e-1", "json_invalid"),
         (line(note="n" * 40_000), "e-1", "too_large"),
         (line(new="n" * 40_000), "e-1", "too_large"),
-        (line(type="survey_answered", new="n" * 40_000), "e-1", "too_large"),
+        (line(type="parcel_sent", new="n" * 40_000), "e-1", "too_large"),
     ],
 )
 def test_what_is_no_event_is_rejected(sent: bytes, event_id: str | None, reason: str) -> None:

@@ -11,12 +11,14 @@ from lastclick.events import (
     EventsLost,
     FunnelDeclared,
     HoldoutAssigned,
+    OrderCancelled,
     OrderCompleted,
     OrderRefunded,
     ReminderClicked,
     ReminderSent,
     StepEntered,
     StepFailed,
+    SurveyAnswered,
 )
 
 NOON = datetime(2026, 10, 1, 12, tzinfo=UTC)
@@ -85,6 +87,15 @@ def refunded(
 ) -> OrderRefunded:
     given = common(f"refund {order}", "", minutes, {"checkout_id": None, **more})
     return OrderRefunded(order_id=order, refund_id=refund, amount=amount, **given)
+
+
+def cancelled(order: str, minutes: float, **more: Any) -> OrderCancelled:
+    given = common(f"cancel {order}", "", minutes, {"checkout_id": None, **more})
+    return OrderCancelled(order_id=order, **given)
+
+
+def answered(checkout: str, minutes: float, **more: Any) -> SurveyAnswered:
+    return SurveyAnswered(**common("answer", checkout, minutes, more))
 
 
 def sent(checkout: str, minutes: float, channel: str = "email", **more: Any) -> ReminderSent:

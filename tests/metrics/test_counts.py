@@ -40,6 +40,7 @@ OTHERS: dict[str, Any] = {
     "closed": True,
     "within": 1_000_000,
     "timezone": "Europe/Paris",
+    "touch": "last",
 }
 
 

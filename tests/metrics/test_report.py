@@ -231,7 +231,8 @@ def test_the_dictionary_is_ready_for_json(report: Report) -> None:
 
     assert json.loads(json.dumps(plain, allow_nan=False)) == plain
     fields = {field.name for field in attrs.fields(Report)}
-    assert set(plain) == fields - {"reading", "_order_row", "_trend"}
+    public = {name for name in fields if not name.startswith("_")}
+    assert set(plain) == public - {"reading", "completion"} | {"abandonment_at"}
     assert plain["as_of"] == "2026-10-09T12:00:00Z"
     assert plain["first_day"] == "2026-10-01"
     assert plain["abandon_after"] == 1800.0
@@ -459,3 +460,18 @@ def test_conversions_multiply_to_the_orders(report: Report) -> None:
         product *= Fraction(step.conversion_rate.numerator, step.conversion_rate.denominator)
 
     assert product == Fraction(report.ordered, report.decided)
+
+
+def test_groups_about_people_are_shown_from_thirty_attempts_on() -> None:
+    """What a shopper needs to use a page is no matter of a handful, who could be recognised."""
+    events = [FUNNEL]
+    for flag, many in ((True, 29), (False, 30)):
+        for n in range(many):
+            about = {"attributes": {"screen_reader": flag}}
+            events.append(entered(f"{flag}{n}", "cart", 0, **about))
+
+    report = measure(events, by="screen_reader", as_of=at(9 * DAY))
+
+    assert list(report.groups) == [False]
+    assert (report.withheld, report.started) == (29, 59)
+    assert measure(events, by="device").withheld == 0

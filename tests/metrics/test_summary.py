@@ -286,7 +286,9 @@ def test_an_experiment_is_not_said_to_be_missing() -> None:
     """Where attempts were assigned to arms the line does not say that there is no holdout."""
     events = [FUNNEL, entered("a", "cart", 0), assigned("a", 1, "holdout")]
 
-    assert lines(measure(events))["won back"] == "none. Caused: not measured"
+    assert lines(measure(events))["won back"] == (
+        "none. Caused: no holdout: nobody was assigned to the arm 'treated'"
+    )
 
 
 def test_late_orders_alone_are_not_won_back() -> None:

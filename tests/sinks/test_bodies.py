@@ -191,7 +191,7 @@ def test_an_amount_with_leading_zeros_is_a_number_still(name: str) -> None:
 @pytest.mark.parametrize("name", TOLD)
 def test_a_type_of_a_later_log_is_passed_over(name: str) -> None:
     """A spool may have lines of a later version; they are not for this receiver."""
-    later = order().line.replace(b"order_completed", b"order_cancelled")
+    later = order().line.replace(b"order_completed", b"parcel_sent")
 
     assert list(TOLD[name]([later])) == []
 
@@ -199,7 +199,7 @@ def test_a_type_of_a_later_log_is_passed_over(name: str) -> None:
 @pytest.mark.parametrize("name", WHOLE)
 def test_a_type_of_a_later_log_is_sent_whole(name: str) -> None:
     """What holds whole lines needs to know none of them."""
-    later = order().line.replace(b"order_completed", b"order_cancelled")
+    later = order().line.replace(b"order_completed", b"parcel_sent")
 
     (payload,) = WHOLE[name]([later])
 

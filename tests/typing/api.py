@@ -12,6 +12,7 @@ from uuid import UUID
 from lastclick import (
     Checkout,
     Funnel,
+    Holdout,
     Journey,
     Money,
     Outcome,
@@ -21,10 +22,13 @@ from lastclick import (
     measure,
     read_log,
 )
+from lastclick.analysis import compare, marketing, suggest_abandon_after, what_if
 from lastclick.errors import LastclickError, log_errors, raise_errors
-from lastclick.events import Event, ShopperEvent, StepEntered, parse_line
+from lastclick.events import Event, ShopperEvent, StepEntered, SurveyReason, parse_line
+from lastclick.metrics import Estimate
 from lastclick.privacy import pseudonymize, redact
 from lastclick.sinks import FileSink, MemorySink, Sink
+from lastclick.testing import FrozenClock, assert_journey, capture
 
 
 class CheckoutStep(Enum):
@@ -140,6 +144,10 @@ with Funnel(
     checkout.assign("treated", campaign="autumn")
     checkout.remind("email", campaign="autumn")
     checkout.click("email")
+    checkout.assign(Holdout(share=0.1, salt="spring").arm("u-7"), campaign="autumn")
+    checkout.survey(score=5, reason=SurveyReason.ERRORS, text="Well.")
+    funnel.cancel("o-1")
+    assert_type(checkout.survey(score=5), None)
     funnel.refund("o-1", price, refund_id="r-1")
     assert_type(funnel.flush(1.0), bool)
     assert_type(funnel.close(timeout=2.0), bool)
@@ -179,8 +187,33 @@ assert_type(report.revenue["EUR"].net, Money)
 assert_type(report.steps["payment"].dropped, int)
 assert_type(report.to_markdown(), str)
 print(report.abandonment_rate.estimate, report.to_dict()["started"])
+assert_type(report.incremental.orders, Estimate)
+assert_type(report.incremental.after_cost(price), Estimate)
+assert_type(report.abandonment_at(timedelta(hours=1)), Estimate)
+assert_type(report.revenue_in("EUR", rates={"USD": {"2026-10-01": "0.92"}}).net, Money)
+assert_type(what_if(report, {"payment": 0.02}).together.orders, Estimate)
+assert_type(compare(report, report).steps["payment"], Estimate)
+assert_type(marketing(report, {"search": price}).rows[0].spend, Money)
+assert_type(suggest_abandon_after(log).suggested, timedelta | None)
 
 for journey in journeys(log, outcome=Outcome.RECOVERABLE):
     assert_type(journey, Journey)
     assert_type(journey.checkout_id, str)
     assert_type(journey.outcome, Outcome)
+assert_type(report.chart("money").svg, str)
+report.chart("pie")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+report.to_frame("polars")
+report.groups.to_frame("pyarrow")
+report.trend("week").to_frame()
+report.to_frame("spark")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+# ---- tests
+
+with capture(named, clock=FrozenClock()) as captured:
+    assert_type(captured, MemorySink)
+with capture(by_class):
+    by_class.checkout("c-1").enter(CheckoutStep.CART)
+assert_journey(captured.events, "c-1").entered("cart", CheckoutStep.PAYMENT).failed(
+    "payment", reason="card_declined"
+).completed(total=price).nothing_else()
+assert_journey(captured.records, UUID(int=1)).completed(total=("59.90", "EUR")).not_completed()

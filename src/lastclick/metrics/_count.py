@@ -17,7 +17,7 @@ from lastclick._gather import (
 )
 from lastclick._rows import Rows
 from lastclick.errors import ConfigError
-from lastclick.metrics._counts import Basis, Counts, Unit
+from lastclick.metrics._counts import Basis, Counts, Touch, Unit
 from lastclick.metrics._tally import Tally, day_of_zone
 
 
@@ -34,6 +34,7 @@ def count(
     abandon_after: timedelta | None = None,
     recover_within: timedelta | None = None,
     timezone: str = "UTC",
+    touch: Touch = "first",
 ) -> Counts:
     """Count the journeys in some events. The arguments are those of `measure`.
 
@@ -59,6 +60,7 @@ def count(
         abandon_after=abandon_after,
         recover_within=recover_within,
         timezone=timezone,
+        touch=touch,
     )
     return counts
 
@@ -100,11 +102,14 @@ def counted(
     abandon_after: timedelta | None,
     recover_within: timedelta | None,
     timezone: str,
+    touch: Touch,
 ) -> tuple[Counts, Delivery]:
     """The counts, and what was met on the way."""
     attributes = _attributes(by)
     if unit not in ("attempt", "customer"):
         raise ConfigError(f"unit is 'attempt' or 'customer', not {unit!r:.100}")
+    if touch not in ("first", "last"):
+        raise ConfigError(f"touch is 'first' or 'last', not {touch!r:.100}")
     if within is not None and not (closed and _is_window(within)):
         msg = f"within={within!r:.100}: pass a timedelta above zero, and only with closed=True"
         raise ConfigError(msg)
@@ -125,9 +130,10 @@ def counted(
         closed=closed,
         within=None if within is None else within // timedelta(microseconds=1),
         timezone=timezone,
+        touch=touch,
         chosen=chosen is not None,
     )
-    tally = Tally(basis, law, gathered, day_of)
+    tally = Tally(basis, basis.law, gathered, day_of)
     try:
         tally.run()
     finally:

@@ -14,6 +14,7 @@ from lastclick.errors import ConfigError
 from lastclick.events import Step
 
 Unit: TypeAlias = Literal["attempt", "customer"]
+Touch: TypeAlias = Literal["first", "last"]
 
 #: What is counted, and of what: ("outcome", "lost"), ("gross", "purchased", "EUR"), ...
 Key: TypeAlias = tuple[str | int, ...]
@@ -23,6 +24,10 @@ Cell: TypeAlias = tuple[str, str]
 
 #: The cell of what belongs to the log and not to a journey.
 LOG: Cell = ("", "")
+
+#: Cells without a day hold what is not parted by days: whose customers return on several of them,
+#: and times to the order, which would fill every day's cell. This one is of the whole.
+WHOLE: Cell = ("*", "")
 
 
 @attrs.frozen
@@ -41,6 +46,7 @@ class Basis:
         closed: Whether the steps are counted as a closed funnel.
         within: The closed funnel's window in microseconds, or None.
         timezone: The zone whose days are counted.
+        touch: Which step event of an attempt gives its group: the ``"first"`` or the ``"last"``.
         chosen: Whether ``as_of`` was chosen; otherwise it is the last event.
 
     Example:
@@ -62,6 +68,7 @@ class Basis:
     closed: bool
     within: int | None
     timezone: str
+    touch: Touch
     chosen: bool = attrs.field(eq=False)
 
     @property
@@ -72,6 +79,7 @@ class Basis:
             required=tuple(at for at, step in enumerate(self.steps) if not step.optional),
             abandon_after=self.abandon_after,
             recover_within=self.recover_within,
+            last_touch=self.touch == "last",
         )
 
 
@@ -124,10 +132,14 @@ class Counts:
         wanted = None if days is None else set(days)
         total: dict[Key, int] = {}
         for (of, day), counted in self.cells.items():
-            if (of, day) == LOG or (group is not None and of != group):
+            if not day or (group is not None and of != group):
                 continue
             if wanted is not None and day not in wanted:
                 continue
             for key, number in counted.items():
                 total[key] = total.get(key, 0) + number
         return total
+
+    def span(self, group: str | None = None) -> Mapping[Key, int]:
+        """What was counted over all days at once, of the whole or of one group."""
+        return self.cells.get(WHOLE if group is None else (group, ""), {})

@@ -4,16 +4,16 @@ from collections.abc import Iterable
 from zlib import crc32
 
 from lastclick.errors import ConfigError
-from lastclick.events import Event, OrderCompleted, OrderRefunded
+from lastclick.events import Event, OrderCancelled, OrderCompleted, OrderRefunded
 
 
 def partition(events: Iterable[Event], parts: int) -> list[list[Event]]:
     """Split events into closed sets of journeys, whose counts add up to those of the whole.
 
     A set is closed if it holds every event of its checkouts, every checkout that shows one of its
-    order ids, every refund of its orders, and every checkout of its customers. Declarations,
-    losses and events that name nothing of these go to the first part, so that each is counted
-    once; count each part with the same ``funnel=`` and ``as_of=``.
+    order ids, every refund and cancellation of its orders, and every checkout of its customers.
+    Declarations, losses and events that name nothing of these go to the first part, so that each
+    is counted once; count each part with the same ``funnel=`` and ``as_of=``.
 
     Args:
         events: The events of one funnel.
@@ -56,9 +56,10 @@ def partition(events: Iterable[Event], parts: int) -> list[list[Event]]:
 def _names(event: Event) -> list[tuple[str, str]]:
     """What an event belongs to: its checkout, its order, its customer.
 
-    A refund belongs to its order alone: the rules look at neither its checkout nor its customer.
+    A refund or a cancellation belongs to its order alone: the rules look at neither its checkout
+    nor its customer.
     """
-    if isinstance(event, OrderRefunded):
+    if isinstance(event, OrderRefunded | OrderCancelled):
         return [("order", event.order_id)]
     checkout_id = getattr(event, "checkout_id", None)
     if checkout_id is None:

@@ -72,6 +72,7 @@ class Quality:
         without_step_orders: Orders of these.
         without_step_gross: The money of these orders, by currency.
         without_step_refunded: What of it was refunded.
+        without_step_cancelled: What of it was cancelled.
         excluded_attempts: Attempts left out because of ``exclude``.
         excluded_events: Single events left out because of it.
         excluded_orders: Orders left out with their attempts.
@@ -96,6 +97,7 @@ class Quality:
         refunds_other_currency_money: Their money, by currency.
         refunds_without_amount: Refunds of unknown money; not netted.
         refunds_over_order: Orders of which more was refunded than they brought; netted.
+        cancellations_without_order: Cancelled orders that are not in the log.
         ordered_elsewhere: Lost attempts whose customer ordered in another attempt, from the start
             of this one to ``recover_within`` after its last activity.
         losses: What funnels rejected and sinks lost.
@@ -117,6 +119,7 @@ class Quality:
     without_step_orders: int
     without_step_gross: Mapping[str, Money]
     without_step_refunded: Mapping[str, Money]
+    without_step_cancelled: Mapping[str, Money]
     excluded_attempts: int
     excluded_events: int
     excluded_orders: int
@@ -141,6 +144,7 @@ class Quality:
     refunds_other_currency_money: Mapping[str, Money]
     refunds_without_amount: int
     refunds_over_order: int
+    cancellations_without_order: int
     ordered_elsewhere: int
     losses: tuple[Lost, ...]
     definitions: tuple[Definition, ...]
@@ -177,6 +181,7 @@ def quality(log: Mapping[Key, int], values_missing: int, steps: tuple[str, ...])
         without_step_orders=_number(log, "without_step_orders"),
         without_step_gross=_money(log, "gross"),
         without_step_refunded=_money(log, "refunded"),
+        without_step_cancelled=_money(log, "cancelled"),
         excluded_attempts=_number(log, "excluded_attempts"),
         excluded_events=_number(log, "excluded_events"),
         excluded_orders=_number(log, "excluded_orders"),
@@ -201,6 +206,7 @@ def quality(log: Mapping[Key, int], values_missing: int, steps: tuple[str, ...])
         refunds_other_currency_money=_money(log, "refunds_other_currency_money"),
         refunds_without_amount=_number(log, "refunds_without_amount"),
         refunds_over_order=_number(log, "refunds_over_order"),
+        cancellations_without_order=_number(log, "cancellations_without_order"),
         ordered_elsewhere=_number(log, "ordered_elsewhere"),
         losses=_losses(log),
         definitions=definitions,

@@ -1,12 +1,11 @@
 """Rates: shares with their numerator, denominator and interval."""
 
-from math import sqrt
+from html import escape
 
 import attrs
 
-#: The 97.5 % quantile of the normal distribution, for intervals of 95 %.
-Z95 = 1.959963984540054
-CONFIDENCE = 0.95
+from lastclick.metrics._estimate import CONFIDENCE
+from lastclick.metrics._proportions import wilson
 
 
 @attrs.frozen
@@ -47,6 +46,14 @@ class Rate:
             return "-"
         return f"{100 * self.estimate:.1f} % ({100 * self.low:.1f} to {100 * self.high:.1f})"
 
+    def _repr_html_(self) -> str:
+        if self.estimate is None:
+            return f"<span>- ({escape(self.reason or '')})</span>"
+        share, _, limits = str(self).partition(" (")
+        of = f"{self.numerator:,} of {self.denominator:,}"
+        how = escape(f"{100 * self.confidence:g} % {self.method}")
+        return f"<span><b>{share}</b> ({limits}, {of}, {how}</span>"
+
     def to_dict(self) -> dict[str, object]:
         """The rate as plain values, ready for JSON."""
         return attrs.asdict(self)
@@ -74,10 +81,5 @@ def rate(numerator: int, denominator: int) -> Rate:
     """
     if denominator == 0:
         return Rate(numerator, 0, None, None, None, reason="nothing to divide by")
-    n, z2 = denominator, Z95 * Z95
-    share = numerator / n
-    middle = (share + z2 / (2 * n)) / (1 + z2 / n)
-    half = Z95 * sqrt(share * (1 - share) / n + z2 / (4 * n * n)) / (1 + z2 / n)
-    low = 0.0 if numerator == 0 else middle - half
-    high = 1.0 if numerator == n else middle + half
-    return Rate(numerator, n, share, low, high)
+    low, high = wilson(numerator, denominator)
+    return Rate(numerator, denominator, numerator / denominator, low, high)

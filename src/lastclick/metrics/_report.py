@@ -3,20 +3,40 @@
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date, datetime, timedelta
+from fractions import Fraction
 from typing import Any, Literal, overload
 
 import attrs
 from typing_extensions import override
 
 from lastclick import _render
+from lastclick._charts import Chart
 from lastclick._fold import Outcome
+from lastclick._frames import Library, frame
 from lastclick._gather import EXCLUDE, Chosen, Events
 from lastclick._money import Money
 from lastclick._rows import instant
 from lastclick.errors import ConfigError
 from lastclick.events import ORDER
+from lastclick.metrics._columns import of_reports, of_steps
+from lastclick.metrics._completion import (
+    NOT_BY_DAY,
+    clusters,
+    completion,
+    early_revenue,
+    groups_differ,
+    not_ordered_by,
+    order_values,
+    repeat_purchase,
+    revenue_per_checkout,
+)
+from lastclick.metrics._converted import Rates, revenue_in
 from lastclick.metrics._count import Delivery, counted
-from lastclick.metrics._counts import LOG, Basis, Counts, Key, Unit
+from lastclick.metrics._counts import LOG, Basis, Cell, Counts, Key, Touch, Unit
+from lastclick.metrics._drawings import draw
+from lastclick.metrics._estimate import Estimate, HypothesisTest
+from lastclick.metrics._incremental import Incremental, incremental
+from lastclick.metrics._means import Moments, Pairs
 from lastclick.metrics._quality import Quality, quality
 from lastclick.metrics._rates import Rate, rate
 from lastclick.metrics._revenue import (
@@ -29,8 +49,12 @@ from lastclick.metrics._revenue import (
     recovered,
     revenue,
 )
+from lastclick.metrics._steps import PassRate, Surprise, pass_rate, surprises
 from lastclick.metrics._summary import page
-from lastclick.metrics._timing import Seconds, seconds
+from lastclick.metrics._survey import Survey, survey
+from lastclick.metrics._survival import Curve
+from lastclick.metrics._tally import ABOVE, SURPRISES
+from lastclick.metrics._timing import Seconds, seconds, seconds_quantile
 
 _RECOVERED = (
     Outcome.RECOVERED_BY_LINK,
@@ -44,6 +68,14 @@ _EVER_ABANDONED = (
     *_RECOVERED,
     Outcome.PURCHASED_LATE,
 )
+
+
+#: Attributes that say how a shopper can use a page: told by the shop, never guessed. Groups by them
+#: are shown from so many attempts on: a handful of people are no segment, and could be recognised.
+ACCESSIBILITY = frozenset(
+    ("keyboard_only", "screen_reader", "reduced_motion", "zoom", "large_text")
+)
+FEWEST = 30
 
 
 @attrs.frozen
@@ -67,6 +99,53 @@ class Failures:
 
 
 @attrs.frozen
+class Retries:
+    """What attempts did after a failure at a step, for one reason.
+
+    Attributes:
+        retried: Attempts that were at the step again afterwards, or deeper, or ordered.
+        ordered: Attempts that ordered at last.
+
+    Example:
+        >>> from lastclick import measure
+        >>> measure(events).steps["payment"].retries
+        {'card_declined': Retries(retried=0, ordered=0)}
+
+    .. versionadded:: 0.1.0
+    """
+
+    retried: int
+    ordered: int
+
+
+@attrs.frozen
+class Section:
+    """Steps that belong together: those of a stage, or of an owner.
+
+    Attributes:
+        steps: Their names, in order.
+        reached: Attempts that got to the first of them or beyond.
+        dropped: Attempts that got exactly to one of them and did not order.
+        drop_off_rate: Of those that reached it, the share that dropped here.
+        lost: What the carts dropped here were worth, by currency.
+
+    Example:
+        >>> from lastclick import measure
+        >>> report = measure(events)
+        >>> report.owners[None].steps, report.owners[None].dropped
+        (('cart', 'payment'), 1)
+
+    .. versionadded:: 0.1.0
+    """
+
+    steps: tuple[str, ...]
+    reached: int
+    dropped: int
+    drop_off_rate: Rate
+    lost: Mapping[str, Loss]
+
+
+@attrs.frozen
 class StepFigures:
     """One step of the report. All counts are over decided attempts, ``in_flight`` apart.
 
@@ -84,7 +163,14 @@ class StepFigures:
         drop_off_rate: Of those that reached it, the share that dropped here.
         failed: Attempts with at least one failure here.
         failures: Failures by reason.
+        retries: What attempts did after a failure, by its reason.
+        returned: Attempts that were seen here again after a deeper step.
+        works: Of those seen here, the share without a failure.
+        works_well: The share that went on in the latest four weeks, beside its own best four.
+        surprises: Totals shown here by how much they were above the first one, and who left.
         seconds: From here to the next deeper step or the order.
+        median_seconds: The median of these, with its limits.
+        p90_seconds: Within this time nine tenths went on, with its limits.
         lost: What the carts dropped here were worth, by currency.
 
     Example:
@@ -110,7 +196,14 @@ class StepFigures:
     failed: int
     failures: Mapping[str, Failures]
     seconds: Seconds
+    median_seconds: Estimate
+    p90_seconds: Estimate
     lost: Mapping[str, Loss]
+    retries: Mapping[str, Retries]
+    returned: int
+    works: Rate
+    works_well: PassRate
+    surprises: tuple[Surprise, ...]
 
 
 class Steps(Sequence[StepFigures]):
@@ -173,9 +266,10 @@ class Groups(Mapping[Any, "Report"]):
     .. versionadded:: 0.1.0
     """
 
-    def __init__(self, reports: Mapping[str, "Report"], attributes: int) -> None:
+    def __init__(self, reports: Mapping[str, "Report"], by: Sequence[str]) -> None:
         self._reports = reports
-        self._several = attributes > 1
+        self._by = by
+        self._several = len(by) > 1
 
     def _text(self, value: object) -> str:
         if self._several and not isinstance(value, tuple):
@@ -209,9 +303,61 @@ class Groups(Mapping[Any, "Report"]):
         """The reports."""
         return list(self._reports.values())
 
+    def to_frame(self, library: Library = "pandas") -> Any:
+        """The groups as a table of another library: one row each.
+
+        Args:
+            library: ``"pandas"``, ``"polars"`` or ``"pyarrow"``, as in `Report.to_frame`.
+
+        Raises:
+            ConfigError: There is no such library, or it is not installed.
+
+        Example:
+            >>> from lastclick import measure
+            >>> table = measure(events, by="device").groups.to_frame("pyarrow")
+            >>> table.select(["device", "started", "ordered"]).to_pylist()[0]
+            {'device': 'desktop', 'started': 1, 'ordered': 1}
+
+        .. versionadded:: 0.1.0
+        """
+        keyed = [(json.loads(text), report) for text, report in self._reports.items()]
+        return frame(of_reports(self._by, keyed), library)
+
     @override
     def __repr__(self) -> str:
         return f"Groups({', '.join(repr(value) for value in self)})"
+
+
+class Trend(dict[str, "Report"]):
+    """The reports of some periods, by the first day of each, in order. Made by `Report.trend`.
+
+    Example:
+        >>> from lastclick import measure
+        >>> list(measure(events).trend("month"))
+        ['2026-10-01']
+
+    .. versionadded:: 0.1.0
+    """
+
+    def to_frame(self, library: Library = "pandas") -> Any:
+        """The periods as a table of another library: one row each.
+
+        Args:
+            library: ``"pandas"``, ``"polars"`` or ``"pyarrow"``, as in `Report.to_frame`.
+
+        Raises:
+            ConfigError: There is no such library, or it is not installed.
+
+        Example:
+            >>> from lastclick import measure
+            >>> table = measure(events).trend("month").to_frame("pyarrow")
+            >>> table.select(["first_day", "started", "lost"]).to_pylist()
+            [{'first_day': '2026-10-01', 'started': 3, 'lost': 1}]
+
+        .. versionadded:: 0.1.0
+        """
+        keyed = [((first_day,), report) for first_day, report in self.items()]
+        return frame(of_reports(["first_day"], keyed), library)
 
 
 @attrs.frozen(repr=False, eq=False)
@@ -229,6 +375,7 @@ class Report:
         unit: What was counted: ``"attempt"`` or ``"customer"``.
         by: The attributes that form the groups.
         closed: Whether the steps are counted as a closed funnel.
+        touch: Which step event of an attempt gives its group.
         timezone: The zone of its days.
         started: Attempts with at least one step.
         outcomes: Attempts by outcome; they add up to ``started``.
@@ -240,11 +387,21 @@ class Report:
             than ``recover_within`` before ``as_of``.
         not_matured: Attempts whose first abandonment is not yet that old.
         steps: The steps, in order and by name.
-        revenue: By currency: gross, refunded, net.
+        stages: By stage, its steps together; None for steps without one.
+        owners: By owner, their steps together; None for steps without one.
+        completion: The share that has not ordered, by seconds from the start; those still going
+            on are not guessed.
+        revenue_per_checkout: Net revenue per started checkout by currency, customers as clusters.
+        revenue: By currency: gross, refunded, cancelled, net.
+        cancelled_orders: Orders that were called off; they stay orders, their money does not.
         lost_revenue: By currency, of lost attempts: cart values at most, and expected.
         recoverable_revenue: The same of attempts that can still be won back.
         recovered_revenue: By currency, order totals won back, by kind.
+        survey: What shoppers answered, after the order and on the way out.
+        incremental: What reminding caused, as a holdout proves it.
         groups: By value of the attributes: the same report of that group.
+        withheld: Attempts of groups that are not shown: by an attribute about accessibility, those
+            of fewer than 30 attempts.
         quality: What is odd in the log, and what was left out.
         reading: What was met on the way: files, torn lines, redeliveries, seconds. No part of
             `to_dict`, since a second delivery may change it.
@@ -270,6 +427,7 @@ class Report:
     unit: Unit
     by: tuple[str, ...]
     closed: bool
+    touch: Touch
     timezone: str
     started: int
     outcomes: Mapping[Outcome, int]
@@ -280,17 +438,142 @@ class Report:
     recovery_rate: Rate
     not_matured: int
     steps: Steps
+    stages: Mapping[str | None, Section]
+    owners: Mapping[str | None, Section]
+    completion: Curve | None
+    revenue_per_checkout: Mapping[str, Estimate]
     revenue: Mapping[str, Revenue]
+    cancelled_orders: int
     lost_revenue: Mapping[str, Loss]
     recoverable_revenue: Mapping[str, Loss]
     recovered_revenue: Mapping[str, Recovered]
+    survey: Survey
+    incremental: Incremental
     groups: Groups
+    withheld: int
     quality: Quality
     reading: Delivery | None
     _order_row: int
     _trend: Callable[[Callable[[str], str]], dict[str, "Report"]]
+    _total: Mapping[Key, int]
+    _span: Mapping[Key, int] | None
 
-    def trend(self, every: Literal["day", "week", "month"] = "day") -> dict[str, "Report"]:
+    def abandonment_at(self, horizon: timedelta) -> Estimate:
+        """The share of started attempts without an order at a time after their start.
+
+        1 - Kaplan-Meier: attempts in flight are taken as followed up to now, and not guessed. Past
+        the longest follow-up, and past ``recover_within``, there is no estimate but a reason.
+
+        Args:
+            horizon: The time after the start.
+
+        Raises:
+            ConfigError: It is no timedelta of 0 or more.
+
+        Example:
+            >>> from lastclick import measure
+            >>> print(measure(events).abandonment_at(timedelta(hours=1)))
+            0.5 (0.00598 to 0.91)
+
+        .. versionadded:: 0.1.0
+        """
+        seconds = _seconds("horizon", horizon)
+        if self.completion is None:
+            return Estimate(method="kaplan-meier, log-log", n=self.started, reason=NOT_BY_DAY)
+        longest = self.recover_within // timedelta(seconds=1)
+        return not_ordered_by(self.completion, seconds, longest)
+
+    def groups_differ(self) -> HypothesisTest:
+        """Whether the groups order equally fast and often, by the log-rank test.
+
+        Example:
+            >>> from lastclick import measure
+            >>> measure(events, by="device").groups_differ().degrees
+            1
+
+        .. versionadded:: 0.1.0
+        """
+        return groups_differ([group._span or {} for group in self.groups.values()])
+
+    def early_revenue(self, horizon: timedelta) -> Mapping[str, Estimate]:
+        """Net revenue per started checkout within a time after the start, by currency, read early.
+
+        Checkouts that are younger are no zeros: each order counts one over the share that was
+        followed as long.
+
+        Args:
+            horizon: The time after the start, at most ``recover_within``.
+
+        Raises:
+            ConfigError: It is no timedelta of 0 or more, or longer than ``recover_within``.
+
+        Example:
+            >>> from lastclick import measure
+            >>> print(measure(events).early_revenue(timedelta(minutes=5))["EUR"].estimate)
+            32.4
+
+        .. versionadded:: 0.1.0
+        """
+        seconds = _seconds("horizon", horizon)
+        if horizon > self.recover_within:
+            msg = f"horizon is {horizon}, longer than recover_within ({self.recover_within})"
+            raise ConfigError(f"{msg}, for which attempts are followed")
+        return {} if self._span is None else early_revenue(self._span, seconds)
+
+    def repeat_purchase_rate(self, days: int) -> Estimate:
+        """The share of customers who order again within some days of their first order.
+
+        By Kaplan-Meier: who ordered lately is taken as followed up to now.
+
+        Args:
+            days: Within how many days, 1 or more.
+
+        Raises:
+            ConfigError: That is no whole number of days.
+
+        Example:
+            >>> from lastclick import measure
+            >>> measure(events).repeat_purchase_rate(7).estimate
+            0.0
+
+        .. versionadded:: 0.1.0
+        """
+        if type(days) is not int or days < 1:
+            raise ConfigError(f"days is {days!r:.100}; pass a whole number, 1 or more")
+        if self._span is None:
+            return Estimate(method="kaplan-meier, log-log", n=0, reason=NOT_BY_DAY)
+        return repeat_purchase(self._span, days)
+
+    def revenue_in(self, currency: str, *, rates: Rates) -> Revenue:
+        """Revenue of all currencies in one, at rates that the shop gives.
+
+        Each order is worth what its own day's rate says, and so is what goes back of it, whenever
+        that was: a full refund comes to nothing exactly. Sums are exact and rounded once.
+
+        Args:
+            currency: The currency to report in.
+            rates: By currency and day (in the report's timezone), what one unit of it is worth.
+
+        Raises:
+            ConfigError: A rate is missing, or is no number above 0; the message names it.
+
+        Example:
+            >>> from lastclick import measure
+            >>> rates = {"EUR": {"2026-10-01": "1.25"}}
+            >>> print(measure(events).revenue_in("USD", rates=rates).net)
+            USD 81.00
+
+        .. versionadded:: 0.1.0
+        """
+        return revenue_in(self._total, currency, rates)
+
+    def _order_values(self, currency: str) -> Moments:
+        return order_values(self._span or {}, self._total, currency)
+
+    def _clusters(self, currency: str) -> Pairs:
+        return clusters(self._span or {}, currency)
+
+    def trend(self, every: Literal["day", "week", "month"] = "day") -> Trend:
         """The same report for each day, week or month in which attempts started.
 
         Args:
@@ -315,7 +598,7 @@ class Report:
         except (KeyError, TypeError):
             msg = f"every is 'day', 'week' or 'month', not {every!r:.100}"
             raise ConfigError(msg) from None
-        return self._trend(first_day)
+        return Trend(self._trend(first_day))
 
     def to_dict(self) -> dict[str, Any]:
         """Every figure as plain values, ready for JSON; the same for any arrival of the log.
@@ -330,7 +613,13 @@ class Report:
         plain: dict[str, Any] = {
             field.name: _plain(getattr(self, field.name))
             for field in attrs.fields(Report)
-            if field.name not in ("groups", "reading", "_order_row", "_trend")
+            if field.name not in ("groups", "reading", "completion")
+            and not field.name.startswith("_")
+        }
+        plain["abandonment_at"] = {
+            str(int(horizon.total_seconds())): _plain(self.abandonment_at(horizon))
+            for horizon in (*_HORIZONS, self.recover_within)
+            if horizon <= self.recover_within
         }
         plain["groups"] = [
             {"value": list(value) if isinstance(value, tuple) else value, **report._figures()}
@@ -342,7 +631,7 @@ class Report:
         """What a group has of its own."""
         shared = ("funnel", "as_of", "as_of_chosen", "abandon_after", "recover_within", "unit")
         mine = self.to_dict()
-        for name in (*shared, "by", "closed", "timezone", "quality", "groups"):
+        for name in (*shared, "by", "closed", "touch", "timezone", "quality", "groups"):
             del mine[name]
         return mine
 
@@ -385,6 +674,53 @@ class Report:
         """
         return _render.markdown(page(self))
 
+    def to_frame(self, library: Library = "pandas") -> Any:
+        """The table of steps as a table of another library: one row a step, and one for the order.
+
+        Money is exact, in a column for each currency; what is not known is missing, not zero.
+
+        Args:
+            library: ``"pandas"``, ``"polars"`` or ``"pyarrow"``, whichever you have installed.
+
+        Returns:
+            A pandas or polars DataFrame, or a pyarrow Table.
+
+        Raises:
+            ConfigError: There is no such library, or it is not installed.
+
+        Example:
+            >>> from lastclick import measure
+            >>> table = measure(events).to_frame("pyarrow")
+            >>> table.select(["step", "reached", "dropped", "lost_expected_EUR"]).to_pylist()[1]
+            {'step': 'payment', 'reached': 2, 'dropped': 1, 'lost_expected_EUR': Decimal('60.0000')}
+
+        .. versionadded:: 0.1.0
+        """
+        return frame(of_steps(self), library)
+
+    def chart(self, kind: Literal["funnel", "money", "time"] = "funnel") -> Chart:
+        """A chart of the report, as SVG beside its figures.
+
+        Args:
+            kind: ``"funnel"``: how far attempts got, and where they dropped. ``"money"``: what
+                the carts were worth that were left at each step, by currency. ``"time"``: what
+                share has not ordered, by time from the start; those still going on are not guessed.
+
+        Raises:
+            ConfigError: There is no such chart, or not of some days.
+
+        Example:
+            >>> from lastclick import measure
+            >>> chart = measure(events).chart("money")
+            >>> chart.description
+            'in EUR: cart: none; payment: 60.00 expected, 120.00 at most.'
+            >>> chart.svg[:38]
+            '<svg xmlns="http://www.w3.org/2000/svg'
+
+        .. versionadded:: 0.1.0
+        """
+        return draw(self, kind)
+
     def _repr_html_(self) -> str:
         return _render.html(page(self))
 
@@ -414,6 +750,7 @@ def measure(
     abandon_after: timedelta | None = None,
     recover_within: timedelta | None = None,
     timezone: str = "UTC",
+    touch: Touch = "first",
 ) -> Report:
     """Measure a funnel: what became of its attempts, step by step and in money.
 
@@ -429,6 +766,9 @@ def measure(
         abandon_after: Instead of the definition's.
         recover_within: Instead of the definition's.
         timezone: Whose days the trend goes by.
+        touch: Which step event of an attempt gives its group: the ``"first"``, or the ``"last"``
+            that has the attributes, up to the order. For ``utm_source`` these are the first touch
+            and the last.
 
     Raises:
         ConfigError: A setting cannot be used, or the funnel is not to be told.
@@ -455,6 +795,7 @@ def measure(
         abandon_after=abandon_after,
         recover_within=recover_within,
         timezone=timezone,
+        touch=touch,
     )
     return attrs.evolve(report_from(counts), reading=delivery)
 
@@ -475,15 +816,32 @@ def report_from(counts: Counts) -> Report:
     missing = sum(number for key, number in total.items() if key[0] == "unvalued")
     facts = quality(counts.cells.get(LOG, {}), missing, steps)
     whole = chances(total, steps, None)
-    groups = sorted({group for group, day in counts.cells if (group, day) != LOG})
+    groups = sorted({group for group, day in counts.cells if day})
     reports: dict[str, Report] = {}
+    fewest = FEWEST if ACCESSIBILITY & set(basis.by) else 0
+    withheld = 0
     if basis.by:
+        # A group's own cells, found once: a report asks for them week by week.
+        parted: dict[str, dict[Cell, Mapping[Key, int]]] = {
+            group: {LOG: counts.cells.get(LOG, {})} for group in groups
+        }
+        for cell, numbers in counts.cells.items():
+            if cell[1]:
+                parted[cell[0]][cell] = numbers
         for group in groups:
-            own = counts.total(group=group)
-            days = [day for of, day in counts.cells if of == group and (of, day) != LOG]
-            reports[group] = _report(basis, own, days, whole, facts, {}, counts, group)
-    all_days = [day for group, day in counts.cells if (group, day) != LOG]
-    return _report(basis, total, all_days, None, facts, reports, counts, None)
+            part = Counts(basis, parted[group])
+            own = part.total()
+            started = sum(n for key, n in own.items() if key[0] == "outcome")
+            if started < fewest:
+                withheld += started
+                continue
+            days = [day for _, day in part.cells if day]
+            reports[group] = _report(
+                basis, own, days, whole, facts, {}, part, group, counts.span(group)
+            )
+    all_days = [day for _, day in counts.cells if day]
+    report = _report(basis, total, all_days, None, facts, reports, counts, None, counts.span())
+    return attrs.evolve(report, withheld=withheld)
 
 
 def _report(
@@ -495,6 +853,7 @@ def _report(
     groups: Mapping[str, Report],
     counts: Counts,
     group: str | None,
+    span: Mapping[Key, int] | None,
 ) -> Report:
     outcomes = {outcome: total.get(("outcome", outcome), 0) for outcome in Outcome}
     started = sum(outcomes.values())
@@ -503,6 +862,9 @@ def _report(
     abandoned = sum(outcomes[outcome] for outcome in _EVER_ABANDONED)
     matured = {outcome: total.get(("matured", outcome), 0) for outcome in _EVER_ABANDONED}
     chance = chances(total, basis.law.steps, whole)
+    without_step = sum(
+        n for key, n in counts.cells.get(LOG, {}).items() if key[0] == "trial_without_step"
+    )
 
     def trend(first_day: Callable[[str], str]) -> dict[str, Report]:
         periods: dict[str, list[str]] = {}
@@ -511,11 +873,28 @@ def _report(
         lender = whole or chance
         return {
             label: _report(
-                basis, counts.total(group=group, days=own), own, lender, facts, {}, counts, group
+                basis,
+                counts.total(group=group, days=own),
+                own,
+                lender,
+                facts,
+                {},
+                counts,
+                group,
+                None,
             )
             for label, own in periods.items()
         }
 
+    weeks: dict[date, list[str]] = {}
+    for day in set(days) if span is not None else ():
+        weeks.setdefault(date.fromisoformat(_week(day)), []).append(day)
+    by_week = (
+        {week: counts.total(group=group, days=own) for week, own in weeks.items()}
+        if len(weeks) > 3
+        else {}
+    )
+    steps = Steps(_steps(basis, total, ordered, chance, by_week))
     return Report(
         funnel=basis.funnel,
         as_of=None if basis.as_of is None else instant(basis.as_of),
@@ -527,6 +906,7 @@ def _report(
         unit=basis.unit,
         by=basis.by,
         closed=basis.closed,
+        touch=basis.touch,
         timezone=basis.timezone,
         started=started,
         outcomes=outcomes,
@@ -536,21 +916,35 @@ def _report(
         ever_abandoned_rate=rate(abandoned, decided),
         recovery_rate=rate(sum(matured[kind] for kind in _RECOVERED), sum(matured.values())),
         not_matured=abandoned - sum(matured.values()),
-        steps=Steps(_steps(basis, total, ordered, chance)),
+        steps=steps,
+        stages=_sections(basis, steps, total, chance, "stage"),
+        owners=_sections(basis, steps, total, chance, "owner"),
+        completion=None if span is None else completion(span),
+        revenue_per_checkout={} if span is None else revenue_per_checkout(span),
         revenue=revenue(total),
+        cancelled_orders=sum(n for key, n in total.items() if key[0] == "cancelled_orders"),
         lost_revenue=losses(total, chance, outcome=Outcome.LOST),
         recoverable_revenue=losses(total, chance, outcome=Outcome.RECOVERABLE),
         recovered_revenue=recovered(total),
-        groups=Groups(groups, len(basis.by)),
+        survey=survey(total),
+        incremental=incremental(total, _assigned(counts, group, days), without_step),
+        groups=Groups(groups, basis.by),
+        withheld=0,
         quality=facts,
         reading=None,
         order_row=total.get(("chain", ORDER), 0) if basis.closed else ordered,
         trend=trend,
+        total=total,
+        span=span,
     )
 
 
 def _steps(
-    basis: Basis, total: Mapping[Key, int], ordered: int, chance: Chances
+    basis: Basis,
+    total: Mapping[Key, int],
+    ordered: int,
+    chance: Chances,
+    by_week: Mapping[date, Mapping[Key, int]],
 ) -> list[StepFigures]:
     names = basis.law.steps
     dropped = [total.get(("dropped", name), 0) for name in names]
@@ -567,6 +961,9 @@ def _steps(
             entered = total.get(("entered", name), 0)
             reached = sum(dropped[place:]) + ordered
             drops, in_flight = dropped[place], total.get(("in_flight", name), 0)
+        failures = _failures(total, name)
+        entered_open = total.get(("entered", name), 0)
+        failed = total.get(("failed_any", name), 0)
         found.append(
             StepFigures(
                 name=name,
@@ -580,12 +977,76 @@ def _steps(
                 in_flight=in_flight,
                 conversion_rate=rate(reached - drops, reached),
                 drop_off_rate=rate(drops, reached),
-                failed=total.get(("failed_any", name), 0),
-                failures=_failures(total, name),
+                failed=failed,
+                failures=failures,
                 seconds=seconds(total, name),
+                median_seconds=seconds_quantile(total, name, Fraction(1, 2)),
+                p90_seconds=seconds_quantile(total, name, Fraction(9, 10)),
                 lost=losses(total, chance, step=name),
+                retries={
+                    reason: Retries(
+                        total.get(("retried", name, reason), 0),
+                        total.get(("failed_ordered", name, reason), 0),
+                    )
+                    for reason in failures
+                },
+                returned=total.get(("returned", name), 0),
+                works=rate(entered_open - failed, entered_open),
+                works_well=pass_rate(_passed(by_week, names[place:])),
+                surprises=surprises(total, name, (*SURPRISES, ABOVE)),
             )
         )
+    return found
+
+
+def _passed(
+    by_week: Mapping[date, Mapping[Key, int]], names: Sequence[str]
+) -> dict[date, tuple[int, int]]:
+    """By week, how many went on from the first of these steps, and how many reached it."""
+    found = {}
+    for week, total in by_week.items():
+        ordered = sum(total.get(("outcome", outcome), 0) for outcome in _ORDERED)
+        dropped = [total.get(("dropped", name), 0) for name in names]
+        reached = ordered + sum(dropped)
+        found[week] = (reached - dropped[0], reached)
+    return found
+
+
+def _sections(
+    basis: Basis,
+    steps: Steps,
+    total: Mapping[Key, int],
+    chance: Chances,
+    by: Literal["stage", "owner"],
+) -> dict[str | None, Section]:
+    """The steps that have a stage or an owner in common, in the order of their first steps."""
+    together: dict[str | None, list[StepFigures]] = {}
+    for step in steps:
+        together.setdefault(getattr(step, by), []).append(step)
+    found = {}
+    for name, own in together.items():
+        names = tuple(step.name for step in own)
+        dropped = sum(total.get(("dropped", one), 0) for one in names)
+        first = basis.law.positions[names[0]]
+        reached = sum(
+            n
+            for key, n in total.items()
+            if (key[0] == "dropped" and basis.law.positions[str(key[1])] >= first)
+            or (key[0] == "outcome" and key[1] in _ORDERED)
+        )
+        lost = losses(total, chance, steps=names)
+        found[name] = Section(names, reached, dropped, rate(dropped, reached), lost)
+    return found
+
+
+def _assigned(counts: Counts, group: str | None, days: Sequence[str]) -> dict[str, int]:
+    """By day of the start, how many were drawn into an arm."""
+    wanted, found = set(days), dict[str, int]()
+    for (of, day), cell in counts.cells.items():
+        if day in wanted and group in (None, of):
+            number = sum(n for key, n in cell.items() if key[0] == "arm")
+            if number:
+                found[day] = found.get(day, 0) + number
     return found
 
 
@@ -595,6 +1056,18 @@ def _failures(total: Mapping[Key, int], step: str) -> dict[str, Failures]:
         reason: Failures(total["failures", step, reason], total["failed", step, reason])
         for reason in reasons
     }
+
+
+def _seconds(name: str, value: timedelta) -> int:
+    """A duration as whole seconds.
+
+    Raises:
+        ConfigError: It is none of 0 or more.
+    """
+    given: object = value
+    if not isinstance(given, timedelta) or given < timedelta(0):
+        raise ConfigError(f"{name} is {given!r:.100}; pass a timedelta of 0 or more")
+    return given // timedelta(seconds=1)
 
 
 def _day(day: str) -> str:
@@ -610,6 +1083,8 @@ def _month(day: str) -> str:
     return f"{day[:7]}-01"
 
 
+#: The horizons that `Report.to_dict` tells beside ``recover_within``.
+_HORIZONS = (timedelta(hours=1), timedelta(days=1))
 _PERIODS = {"day": _day, "week": _week, "month": _month}
 
 
@@ -624,11 +1099,13 @@ def _plain(value: Any) -> Any:
     if isinstance(value, timedelta):
         return value.total_seconds()
     if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
+        return {"" if key is None else str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, Sequence) and not isinstance(value, str):
         return [_plain(item) for item in value]
     if attrs.has(type(value)):
         return {
-            field.name: _plain(getattr(value, field.name)) for field in attrs.fields(type(value))
+            field.name: _plain(getattr(value, field.name))
+            for field in attrs.fields(type(value))
+            if not field.name.startswith("_")
         }
     return value

@@ -1,6 +1,6 @@
 """Money: what was earned, lost and won back. Exact, and never added across currencies."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from fractions import Fraction
 from typing import TypeAlias
 
@@ -24,7 +24,8 @@ class Revenue:
     Attributes:
         gross: Totals of the orders.
         refunded: What went back of them.
-        net: The one less the other.
+        net: Gross less what was refunded and cancelled.
+        cancelled: What refunds left of orders that were called off.
 
     Example:
         >>> from lastclick import measure
@@ -37,6 +38,10 @@ class Revenue:
     gross: Money
     refunded: Money
     net: Money
+    cancelled: Money = attrs.field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        object.__setattr__(self, "cancelled", self.gross - self.refunded - self.net)
 
 
 @attrs.frozen
@@ -85,17 +90,16 @@ class Recovered:
 
 
 def revenue(counts: Mapping[Key, int]) -> dict[str, Revenue]:
-    """Revenue by currency: orders of the journeys that were counted, refunds netted."""
+    """Revenue by currency: orders of the journeys that were counted, less what went back."""
     gross = _by_currency(counts, "gross")
     refunded = _by_currency(counts, "refunded")
-    return {
-        currency: Revenue(
-            gross=Money.from_units(units, currency),
-            refunded=Money.from_units(refunded.get(currency, 0), currency),
-            net=Money.from_units(units - refunded.get(currency, 0), currency),
-        )
-        for currency, units in sorted(gross.items())
-    }
+    cancelled = _by_currency(counts, "cancelled")
+    found = {}
+    for currency, units in sorted(gross.items()):
+        back, off = refunded.get(currency, 0), cancelled.get(currency, 0)
+        parts = (units, back, units - back - off)
+        found[currency] = Revenue(*(Money.from_units(part, currency) for part in parts))
+    return found
 
 
 def recovered(counts: Mapping[Key, int]) -> dict[str, Recovered]:
@@ -134,9 +138,10 @@ def losses(
     chance: Chances,
     *,
     step: str | None = None,
+    steps: Collection[str] | None = None,
     outcome: str | None = None,
 ) -> dict[str, Loss]:
-    """Unpaid carts by currency, at one step or with one outcome.
+    """Unpaid carts by currency, at one step or several, or with one outcome.
 
     Each value is weighed by the exact share of its step; the sum is rounded once, half to even,
     to the currency's minor unit.
@@ -151,6 +156,8 @@ def losses(
         assert isinstance(currency, str)
         assert isinstance(at, str)
         if (step is not None and at != step) or (outcome is not None and became != outcome):
+            continue
+        if steps is not None and at not in steps:
             continue
         if what == "valued":
             attempts[currency] = attempts.get(currency, 0) + number

@@ -112,7 +112,7 @@ def _won_back(report: "Report") -> str:
     reminded = report.outcomes[Outcome.RECOVERED_AFTER_REMINDER]
     unaided = report.outcomes[Outcome.RECOVERED_UNAIDED]
     late = report.outcomes[Outcome.PURCHASED_LATE]
-    caused = "Caused: not measured" + ("" if report.quality.assigned else ", no holdout")
+    caused = _caused(report)
     if not by_link + reminded + unaided + late:
         return f"{NONE}. {caused}"
     more = f" ({late:,} more came too late)" if late else ""
@@ -123,12 +123,22 @@ def _won_back(report: "Report") -> str:
     )
 
 
+def _caused(report: "Report") -> str:
+    proof = report.incremental
+    if not (proof.treated.assigned or proof.holdout.assigned):
+        return "Caused: not measured, no holdout"
+    if proof.reason is not None:
+        return f"Caused: {proof.reason}"
+    return f"Caused: {proof.orders} orders more than without reminders"
+
+
 def _revenue(report: "Report") -> str:
     parts = []
     for one in report.revenue.values():
         part = f"{one.net} net"
-        if one.refunded.amount:
-            part += f"  (gross {_bare(one.gross)}, refunded {_bare(one.refunded)})"
+        if one.refunded.amount or one.cancelled.amount:
+            part += f"  (gross {_bare(one.gross)}, refunded {_bare(one.refunded)}"
+            part += f", cancelled {_bare(one.cancelled)})" if one.cancelled.amount else ")"
         parts.append(part)
     return "     ".join(parts) or NONE
 

@@ -6,7 +6,6 @@ folded again; the orders they show are exchanged by order, so that each is credi
 
 import json
 import time
-from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -26,22 +25,23 @@ from lastclick._fold import (
     journeys_of,
     remaining,
 )
-from lastclick._gather import (
-    LEFT_OUT,
-    REFUND,
-    SHOWN,
-    Gathered,
-)
+from lastclick._gather import CANCEL, LEFT_OUT, REFUND, SHOWN, Gathered
 from lastclick._rows import FAILED, ORDERED, UNKNOWN, Row, instant, local, micros
 from lastclick.errors import ConfigError
 from lastclick.events import ORDER
-from lastclick.metrics._counts import LOG, Basis, Cell, Key
+from lastclick.metrics._counts import LOG, WHOLE, Basis, Cell, Key
+from lastclick.metrics._persons import Persons, person
 
 _UNPAID = (LOST, RECOVERABLE)
 _EVENT_ID = itemgetter(2)
 _QUARTER_HOUR = 900_000_000
 _SECOND = 1_000_000
 _HOUR = 3600 * _SECOND
+
+#: Upper ends, in per cent, of the bands by which a total is larger than the first one shown; the
+#: last band has none.
+SURPRISES = (0, 5, 10, 20)
+ABOVE = 100
 
 
 def day_of_zone(timezone: str) -> Callable[[int], str]:
@@ -78,10 +78,17 @@ class Tally:
         self._customers = basis.unit == "customer"
         self._by_order = gathered.by_order
         self._by_customer = Exchange(0)
-        self._people = Exchange(0)
+        self._persons = Persons(self._as_of, law.recover_within, by_group=bool(basis.by))
+        self._latest = law.recover_within // _SECOND + 1
+        self._paid: dict[tuple[str, int], int] = defaultdict(int)
+        self._unpaid_for: dict[tuple[str, int], int] = defaultdict(int)
+        self._nets: dict[tuple[str, int, str], tuple[int, int]] = {}
         self._shapes: dict[tuple[Any, ...], int] = defaultdict(int)
         self._cells: dict[Cell, dict[Key, int]] = defaultdict(lambda: defaultdict(int))
         self._waits: dict[Cell, dict[tuple[int, int], int]] = defaultdict(lambda: defaultdict(int))
+        self._surprised: dict[Cell, dict[tuple[int, int, bool], int]] = defaultdict(
+            lambda: defaultdict(int)
+        )
         self._hours: dict[int, int] = defaultdict(int)
         self._log = self._cells[LOG]
         self.redelivered = 0
@@ -89,27 +96,28 @@ class Tally:
 
     def run(self) -> None:
         began = time.perf_counter()
-        for rows in self._gathered.by_checkout.groups():
+        for rows in self._gathered.by_checkout.drained():
             self._attempt(rows)
-        for group in self._by_customer.groups():
+        for group in self._by_customer.drained():
             own = (record[1:] for record in group)
             for it in journeys_of(own, self._law, self._as_of):
                 self._journey(it)
         self._orders()
-        self._ordered_elsewhere()
+        self._persons.count(self._cells)
         self._strays()
         self._records()
         self.seconds = time.perf_counter() - began
 
     def close(self) -> None:
-        for exchange in (self._by_customer, self._people):
-            exchange.close()
+        self._by_customer.close()
+        self._persons.close()
         self._gathered.close()
 
     def cells(self) -> dict[Cell, dict[Key, int]]:
         """Everything counted, with the journeys that were counted by their shape."""
         cells, names = self._cells, self._names
-        for (cell, outcome, matured, seen), number in self._shapes.items():
+        while self._shapes:
+            (cell, outcome, matured, seen), number = self._shapes.popitem()
             counted = cells[cell]
             counted["outcome", outcome] += number
             if matured:
@@ -121,13 +129,31 @@ class Tally:
                 counted["dropped", names[seen[-1]]] += number
             for position in seen:
                 counted["entered", names[position]] += number
-        for cell, waits in self._waits.items():
+        while self._waits:
+            cell, waits = self._waits.popitem()
             counted = cells[cell]
             for (position, seconds), number in waits.items():
                 counted["seconds", names[position], seconds] += number
+        for cell, surprised in self._surprised.items():
+            counted = cells[cell]
+            for (position, band, left), number in surprised.items():
+                counted["surprise", names[position], band] += number
+                if left:
+                    counted["surprise_left", names[position], band] += number
+        for name, times in (("paid_after", self._paid), ("open_after", self._unpaid_for)):
+            for (group, seconds), number in times.items():
+                for cell in self._spans(group):
+                    cells[cell][name, seconds] += number
+        for (group, seconds, currency), sums in self._nets.items():
+            for cell in self._spans(group):
+                for what, number in zip(("net_after", "net2_after"), sums, strict=True):
+                    cells[cell][what, seconds, currency] += number
         for hour, number in self._hours.items():
             self._log["last_event", hour] += number
-        return {cell: dict(counted) for cell, counted in cells.items() if counted}
+        return {cell: dict(cells.pop(cell)) for cell in list(cells) if cells[cell]}
+
+    def _spans(self, group: str) -> tuple[Cell, ...]:
+        return (WHOLE, (group, "")) if self._basis.by else (WHOLE,)
 
     # Attempts
 
@@ -155,17 +181,24 @@ class Tally:
             self._log["excluded_events",] += len({row[1:3] for row in rows})
         for row in rows:
             if row[1] == ORDERED:
-                self._show(row, LEFT_OUT, LOG, "")
+                self._show(row, LEFT_OUT, LOG, "", "", 0)
 
     def _journey(self, it: Fold) -> None:
         """Count one journey in its cell."""
         seen, outcome = it.seen, it.outcome
         if not seen or outcome is None or it.start is None:
             self._log["without_step",] += 1
+            self._persons.journey(it, None, joined=self._customers)
             for row in it.orders:
-                self._show(row, SHOWN, LOG, "")
+                self._show(row, SHOWN, LOG, "", person(it), 0)
             return
-        cell = (it.group or "", self._day_of(it.start))
+        group = it.group or ""
+        cell = (group, self._day_of(it.start))
+        self._persons.journey(it, cell, joined=self._customers)
+        order_at, since = it.order_at, it.start
+        until = self._as_of if order_at is None else order_at
+        after = min((until - since) // _SECOND, self._latest)
+        (self._unpaid_for if order_at is None else self._paid)[group, after] += 1
         abandoned = it.first_abandoned
         matured = (
             abandoned is not None
@@ -173,12 +206,14 @@ class Tally:
             and self._as_of - abandoned > self._law.recover_within
         )
         self._shapes[cell, outcome, matured, seen] += 1
+        if it.answers:
+            self._answers(it, self._cells[cell])
         if self._basis.closed:
             for name in self._chain(it):
                 self._cells[cell]["chain", name] += 1
         if outcome == IN_FLIGHT:
             return
-        waits, first, order_at = self._waits[cell], it.first, it.order_at
+        waits, first = self._waits[cell], it.first
         if it.in_order and (order_at is None or order_at >= first[seen[-1]]):
             before, since = seen[0], first[seen[0]]
             for position in seen[1:]:
@@ -194,8 +229,12 @@ class Tally:
             self._unpaid(it, cell, outcome)
         if it.failures:
             self._failures(it, self._cells[cell])
+        if len(it.known) > len(seen) or not it.in_order:
+            self._returns(it, self._cells[cell])
+        if len(it.values) > 1:
+            self._surprises(it, cell)
         for row in it.orders:
-            self._show(row, SHOWN, cell, outcome)
+            self._show(row, SHOWN, cell, outcome, person(it), after)
 
     def _unpaid(self, it: Fold, cell: Cell, outcome: str) -> None:
         counted, name, value = self._cells[cell], self._names[it.seen[-1]], it.value
@@ -213,6 +252,59 @@ class Tally:
             counted["failed", self._names[position], reason] += 1
         for position in {failure[0] for failure in it.failures}:
             counted["failed_any", self._names[position]] += 1
+        earliest: dict[tuple[int, str], int] = {}
+        for row in it.rows:  # by time
+            if row[1] == FAILED and (position := self._law.positions.get(row[5], -1)) >= 0:
+                earliest.setdefault((position, row[6] or ""), row[0])
+        for (position, reason), t in earliest.items():
+            went_on = any(later > t and at >= position for later, at in it.known)
+            if went_on or (it.order_at is not None and it.order_at > t):
+                counted["retried", self._names[position], reason] += 1
+            if it.order_at is not None:
+                counted["failed_ordered", self._names[position], reason] += 1
+
+    def _returns(self, it: Fold, counted: dict[Key, int]) -> None:
+        """The steps at which it was seen again after a deeper one."""
+        latest = dict(sorted((position, t) for t, position in it.known))
+        deeper: int | None = None
+        for position in reversed(it.seen):
+            if deeper is not None and latest[position] > deeper:
+                counted["returned", self._names[position]] += 1
+            first = it.first[position]
+            deeper = first if deeper is None else min(deeper, first)
+
+    def _surprises(self, it: Fold, cell: Cell) -> None:
+        """By step, how much larger the last total shown there is than the first one of all."""
+        values = it.values
+        opening = min(values) if values[0][0] == values[1][0] else values[0]
+        base, currency = opening[4:]
+        last = {value[1]: value for value in values if value[5] == currency}
+        if len(last) < len(values):  # several at a step: by time, but ties are in no order
+            for value in values:
+                if value[5] == currency and value > last[value[1]]:
+                    last[value[1]] = value
+        ended = it.seen[-1] if it.order_at is None else -1
+        counted = self._surprised[cell]
+        for position, value in last.items():
+            if value is not opening and value != opening:
+                band = 0
+                if (units := value[4]) > base:
+                    more = 100 * (units - base)
+                    band = next((limit for limit in SURPRISES if more <= limit * base), ABOVE)
+                counted[position, band, position == ended] += 1
+
+    def _answers(self, it: Fold, counted: dict[Key, int]) -> None:
+        """The latest score and the latest reason before the order, and from it on."""
+        latest: dict[tuple[str, str], tuple[int, str, str | int]] = {}
+        for t, _, event_id, _, _, reason, _, score, *_ in it.answers:
+            place = "exit" if it.order_at is None or t < it.order_at else "order"
+            given = (("reason", reason or None), ("score", score), ("answered", ""))
+            for what, value in given:
+                if value is not None:
+                    this = (t, event_id, value)
+                    latest[what, place] = max(this, latest.get((what, place), this))
+        for (what, place), (_, _, value) in latest.items():
+            counted[(what, place, value) if what != "answered" else (what, place)] += 1
 
     def _chain(self, it: Fold) -> Iterator[str]:
         """The steps, and the order, that a closed funnel counts for this journey."""
@@ -242,11 +334,11 @@ class Tally:
                     end = here + self._basis.within
                 before = here
 
-    def _show(self, row: Row, kind: int, cell: Cell, outcome: str) -> None:
+    def _show(self, row: Row, kind: int, cell: Cell, outcome: str, who: str, after: int) -> None:
         """Enter an order that a journey shows into the exchange by order."""
         t, _, event_id, checkout_id, _, order_id, _, units, currency, _, _ = row
-        record = (order_id, kind, t, checkout_id, event_id, units, currency, *cell, outcome)
-        self._by_order.put(record)
+        told = (*cell, outcome, who, after)
+        self._by_order.put((order_id, kind, t, checkout_id, event_id, units, currency, *told))
 
     # Facts of the log
 
@@ -260,13 +352,9 @@ class Tally:
             log["several_customers",] += 1
         if it.arm is not None:
             log["assigned", it.arm] += 1
-        if it.start is None:
-            return
-        if it.customer_id is not None and (it.outcome == LOST or it.orders):
-            lost = it.outcome == LOST and bool(it.first)
-            orders = tuple(row[0] for row in it.orders)
-            self._people.put((it.customer_id, lost, it.start, it.last, orders))
-        if not it.first:
+        if self._customers and it.customer_id is not None:
+            self._persons.attempt(it)
+        if it.start is None or not it.first:
             return
         if it.start < it.first.get(0, it.start + 1):
             log["not_first_step",] += 1
@@ -282,17 +370,6 @@ class Tally:
                 log["further_orders",] += len({row[5] for row in it.orders}) - 1
         if it.two_currencies:
             log["two_currencies",] += 1
-
-    def _ordered_elsewhere(self) -> None:
-        """Lost attempts whose customer ordered in another one, up to recover_within later."""
-        within = self._law.recover_within
-        for group in self._people.groups():
-            if len(group) < 2:
-                continue
-            times = sorted(t for *_, orders in group for t in orders)
-            for _, lost, start, last, _ in group:  # a lost one has no order of its own
-                if lost and bisect_left(times, start) < bisect_right(times, last + within):
-                    self._log["ordered_elsewhere",] += 1
 
     def _strays(self) -> None:
         for group in self._gathered.strays.groups():
@@ -316,36 +393,45 @@ class Tally:
     # Orders and refunds
 
     def _orders(self) -> None:
-        for group in self._by_order.groups():
+        for group in self._by_order.drained():
             if len(group) == 1 and group[0][1] == SHOWN:  # nearly every order
                 self._credit(group[0])
                 continue
             shown = [record for record in group if record[1] == SHOWN]
             refunds = [record for record in group if record[1] == REFUND]
+            cancels = [record for record in group if record[1] == CANCEL]
             self.redelivered += len(refunds) - len(set(refunds))
+            self.redelivered += len(cancels) - len(set(cancels))
             if shown:
-                self._order(shown, self._refunds(refunds))
+                self._order(shown, self._refunds(refunds), cancelled=self._cancelled(cancels))
                 continue
             excluded = [record for record in group if record[1] == LEFT_OUT]
             if excluded:
-                *_, units, currency = _earliest(excluded)[:7]
+                units, currency = _earliest(excluded)[5:7]
                 self._log["excluded_orders",] += 1
                 if units is not None:
                     self._log["excluded_gross", currency] += units
                 continue
             for _, units, currency in self._refunds(refunds):
                 self._unmatched("refunds_without_order", units, currency)
+            if self._cancelled(cancels):
+                self._log["cancellations_without_order",] += 1
 
-    def _order(self, shown: list[Any], refunds: list[tuple[str, int | None, str | None]]) -> None:
+    def _order(
+        self,
+        shown: list[Any],
+        refunds: list[tuple[str, int | None, str | None]],
+        *,
+        cancelled: bool,
+    ) -> None:
         log = self._log
         owner = _earliest(shown)
-        self._credit(owner)
-        units, currency, group, day, outcome = owner[5:]
+        units, currency, group, day, outcome, *_ = owner[5:]
         if len({record[3] for record in shown}) > 1:
             log["shared_orders",] += 1
         if len({record[5:7] for record in shown}) > 1:
             log["order_conflicts",] += 1
-        back = 0
+        cell, back = self._cells[group, day], 0
         for _, amount, other in refunds:
             if amount is None:
                 log["refunds_without_amount",] += 1
@@ -354,23 +440,51 @@ class Tally:
             else:
                 back += amount
         if back:
-            self._cells[group, day]["refunded", outcome, currency] += back
+            cell["refunded", outcome, currency] += back
             if back > units:
                 log["refunds_over_order",] += 1
+        off = 0
+        if cancelled:
+            cell["cancelled_orders", outcome] += 1
+            if units is not None and units > back:
+                off = units - back
+                cell["cancelled", outcome, currency] += off
+        self._credit(owner, back, off)
 
-    def _credit(self, owner: Any) -> None:
-        """Count an order, and its money, where its owner is counted."""
-        units, currency, group, day, outcome = owner[5:]
+    def _credit(self, owner: Any, back: int = 0, off: int = 0) -> None:
+        """Count an order, and its money, where its owner is counted.
+
+        Args:
+            owner: The telling of it that counts.
+            back: What was refunded of it.
+            off: What was cancelled of it.
+        """
+        t = owner[2]
+        units, currency, group, day, outcome, who, after = owner[5:]
         cell = self._cells[group, day]
-        if cell is self._log:
-            cell["without_step_orders",] += 1
-        else:
+        counts = cell is not self._log
+        if counts:
             cell["orders", outcome] += 1
-        if units is None:
+        else:
+            cell["without_step_orders",] += 1
+        net = None if units is None else units - back - off
+        self._persons.order(who, t, group if counts else None, net, currency or "")
+        if units is None or net is None:
             self._log["orders_without_total",] += 1
             cell["unpriced", outcome] += 1
-        else:
-            cell["gross", outcome, currency] += units
+            return
+        cell["gross", outcome, currency] += units
+        if not counts:
+            return
+        order_day = self._day_of(t)
+        cell["gross_on", order_day, currency] += units
+        if back:
+            cell["refunded_on", order_day, currency] += back
+        if off:
+            cell["cancelled_on", order_day, currency] += off
+        cell["priced", currency] += 1
+        y, yy = self._nets.get((group, after, currency), (0, 0))
+        self._nets[group, after, currency] = (y + net, yy + net * net)
 
     def _refunds(self, records: list[Any]) -> list[tuple[str, int | None, str | None]]:
         """The distinct refunds of an order up to as_of: the earliest telling of each."""
@@ -392,6 +506,14 @@ class Tally:
             (key, None if units < 0 else units, currency)
             for key, (_, _, units, currency) in earliest.items()
         ]
+
+    def _cancelled(self, records: list[Any]) -> bool:
+        """Whether the order was cancelled up to as_of: once is as good as often."""
+        known = [record for record in records if record[2] <= self._as_of]
+        dropped = {event_id for _, _, _, event_id, *_, excluded in known if excluded}
+        if dropped:
+            self._log["excluded_events",] += len(dropped)
+        return not all(record[7] for record in known)
 
     def _unmatched(self, fact: str, units: int | None, currency: str | None) -> None:
         if units is None:

@@ -6,6 +6,10 @@ from fractions import Fraction
 import attrs
 
 from lastclick.metrics._counts import Key
+from lastclick.metrics._estimate import Estimate
+from lastclick.metrics._quantiles import quantile
+
+_HALF, _MOST = Fraction(1, 2), Fraction(9, 10)
 
 
 @attrs.frozen
@@ -31,39 +35,14 @@ class Seconds:
 
 
 def seconds(counts: Mapping[Key, int], step: str) -> Seconds:
-    """The times from one step to the next.
-
-    Quantiles are linear between order statistics, at rank (n - 1) p: type 7 of Hyndman, R. J. and
-    Fan, Y. (1996), *Sample quantiles in statistical packages*, The American Statistician 50.
-    """
-    histogram = sorted(
-        (key[2], number)
-        for key, number in counts.items()
-        if key[0] == "seconds" and key[1] == step and isinstance(key[2], int)
-    )
-    total = sum(number for _, number in histogram)
-    return Seconds(
-        count=total,
-        median=_quantile(histogram, total, Fraction(1, 2)),
-        p90=_quantile(histogram, total, Fraction(9, 10)),
-    )
+    """The times from one step to the next."""
+    median, p90 = (seconds_quantile(counts, step, share) for share in (_HALF, _MOST))
+    return Seconds(count=median.n, median=median.estimate, p90=p90.estimate)
 
 
-def _quantile(histogram: list[tuple[int, int]], total: int, share: Fraction) -> float | None:
-    if total == 0:
-        return None
-    rank = (total - 1) * share
-    below = rank.numerator // rank.denominator
-    low = _at(histogram, below)
-    high = _at(histogram, min(below + 1, total - 1))
-    return float(low + (rank - below) * (high - low))
-
-
-def _at(histogram: list[tuple[int, int]], place: int) -> int:
-    """The value at a place among the sorted values."""
-    seen = 0
-    for value, number in histogram:
-        seen += number
-        if place < seen:
-            return value
-    raise AssertionError(place)
+def seconds_quantile(counts: Mapping[Key, int], step: str, share: Fraction) -> Estimate:
+    """A quantile of the times from one step to the next, with its limits."""
+    histogram = {
+        int(key[2]): n for key, n in counts.items() if key[0] == "seconds" and key[1] == step
+    }
+    return quantile(histogram, share)

@@ -29,9 +29,11 @@ _EVENTS = {
     "step_failed": "checkout_step_failed",
     "order_completed": "purchase",
     "order_refunded": "refund",
+    "order_cancelled": "order_cancelled",
     "holdout_assigned": "holdout_assigned",
     "reminder_sent": "reminder_sent",
     "reminder_clicked": "reminder_clicked",
+    "survey_answered": "survey_answered",
 }
 #: What is called otherwise than in the log. A plain "campaign" would be read as where the
 #: shopper came from.

@@ -104,10 +104,13 @@ MONEY = {
     "step_failed": "value",
     "order_completed": "total",
     "order_refunded": "amount",
+    "order_cancelled": "",
     "holdout_assigned": "",
     "reminder_sent": "",
     "reminder_clicked": "",
+    "survey_answered": "",
 }
+#: What a shopper wrote in a survey is not among them: it may name people.
 TEXTS = (
     "funnel",
     "checkout_id",
@@ -118,6 +121,7 @@ TEXTS = (
     "arm",
     "channel",
     "campaign",
+    "score",
 )
 
 
@@ -140,7 +144,7 @@ def facts(lines: Sequence[bytes]) -> Iterator[Fact]:
             # 007.50 is an amount in a log, and no number in JSON
             f"{Decimal(money['amount']):f}" if money else None,
             money["currency"].upper() if money else "",
-            {name: line[name] for name in TEXTS if line.get(name) is not None},
+            {name: str(line[name]) for name in TEXTS if line.get(name) is not None},
         )
 
 

@@ -24,14 +24,16 @@ _EVENTS = {
     "step_failed": "Checkout Step Failed",
     "order_completed": "Order Completed",
     "order_refunded": "Order Refunded",
+    "order_cancelled": "Order Cancelled",
     "holdout_assigned": "Holdout Assigned",
     "reminder_sent": "Reminder Sent",
     "reminder_clicked": "Reminder Clicked",
+    "survey_answered": "Survey Answered",
 }
 _MONEY = {"step_entered": "value", "step_failed": "value"}  # of orders and refunds it is "total"
 #: An attribute of one of these names would be read as ours.
 _OWN = frozenset(
-    "funnel checkout_id step step_name reason order_id refund_id arm channel campaign "
+    "funnel checkout_id step step_name reason order_id refund_id arm channel campaign score "
     "value total currency".split()
 )
 #: "kB" is taken as 1,000 bytes, the smaller reading.

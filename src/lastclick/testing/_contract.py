@@ -1,4 +1,4 @@
-"""For your own tests: what every sink owes, as a test-suite to inherit."""
+"""What every sink owes, as a test-suite to inherit."""
 
 import json
 from collections.abc import Iterable
@@ -9,8 +9,6 @@ from typing import Any
 from lastclick.errors import DeliveryError
 from lastclick.events import Attributes, Event, StepEntered, new_id, parse_line
 from lastclick.sinks import Sink
-
-__all__ = ["SinkContract"]
 
 #: Seconds that a sink gets for a flush or a close of some hundred events.
 _PATIENCE_S = 10.0
@@ -176,9 +174,11 @@ def one_of_each() -> list[Event]:
         "step_failed": {**shopper, "step": "payment", "reason": "card_declined"},
         "order_completed": {**shopper, "order_id": "o-981", "total": cart},
         "order_refunded": {"order_id": "o-981", "refund_id": "r-1", "amount": cart},
-        "holdout_assigned": {**shopper, "arm": "treated", "campaign": "autumn"},
+        "order_cancelled": {"order_id": "o-981"},
+        "holdout_assigned": {**shopper, "arm": "treated", "campaign": "autumn", "share": "0.1"},
         "reminder_sent": reminder,
         "reminder_clicked": reminder,
+        "survey_answered": {**shopper, "score": 4, "reason": "extra_costs", "text": "Too dear."},
         "events_lost": {"source": "funnel", "reason": "no_id", "count": 3, **span},
     }
     common = {"v": 1, "funnel": "checkout", "occurred_at": now}

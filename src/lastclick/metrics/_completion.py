@@ -1,0 +1,99 @@
+"""When shoppers order: nobody in flight is guessed, and early revenue is read early."""
+
+from collections.abc import Mapping, Sequence
+
+import attrs
+
+from lastclick._money import UNITS
+from lastclick.metrics._counts import Key
+from lastclick.metrics._estimate import Estimate, HypothesisTest
+from lastclick.metrics._means import Moments, Pairs, ratio
+from lastclick.metrics._survival import Curve, kaplan_meier, log_rank
+from lastclick.metrics._weighted import weighted_mean
+
+#: The log-rank test compares each group with each, at each second: more would take minutes.
+MANY = 30
+#: What a report by days cannot say: customers return on several days.
+NOT_BY_DAY = "not by day: ask the whole report or a group of it"
+
+
+def completion(span: Mapping[Key, int]) -> Curve:
+    """The share that has not ordered, by seconds from the start."""
+    return kaplan_meier(_times(span, "paid_after"), _times(span, "open_after"))
+
+
+def not_ordered_by(curve: Curve, seconds: int, longest: int) -> Estimate:
+    """The share without an order at a horizon; none past the longest that is counted."""
+    if seconds > longest:
+        known = curve.at(0)
+        why = f"times are followed for recover_within, {longest} s; {seconds} s is longer"
+        return Estimate(method=known.method, n=known.n, reason=why)
+    if curve.survival and curve.survival[-1] == 0 and seconds > curve.seconds[-1]:
+        return curve.at(curve.seconds[-1])  # all ordered, and stay so
+    return curve.at(seconds)
+
+
+def groups_differ(spans: Sequence[Mapping[Key, int]]) -> HypothesisTest:
+    """Whether all groups order equally fast and often."""
+    if not 2 <= len(spans) <= MANY:
+        why = f"{len(spans)} groups; from 2 to {MANY} can be compared"
+        return HypothesisTest(method="log-rank", n=0, reason=why)
+    return log_rank([(_times(one, "paid_after"), _times(one, "open_after")) for one in spans])
+
+
+def early_revenue(span: Mapping[Key, int], seconds: int) -> dict[str, Estimate]:
+    """Net revenue per started checkout within a horizon, in whole units of each currency."""
+    paid, still_open = _times(span, "paid_after"), _times(span, "open_after")
+    found = {}
+    for currency in sorted({str(key[2]) for key in span if key[0] == "net_after"}):
+        bought = {
+            second: Moments(
+                number,
+                span.get(("net_after", second, currency), 0),
+                span.get(("net2_after", second, currency), 0),
+            )
+            for second, number in paid.items()
+        }
+        one = weighted_mean(bought, still_open, horizon=seconds)
+        found[currency] = one.times(1 / UNITS)
+    return found
+
+
+def revenue_per_checkout(span: Mapping[Key, int]) -> dict[str, Estimate]:
+    """Net revenue per started checkout, customers as clusters."""
+    currencies = sorted({str(key[2]) for key in span if key[:2] == ("cluster", "y")})
+    return {currency: ratio(clusters(span, currency)).times(1 / UNITS) for currency in currencies}
+
+
+def clusters(span: Mapping[Key, int], currency: str) -> Pairs:
+    """Checkouts and revenue of the customers, as sums that add."""
+    sizes = [span.get(("cluster", what), 0) for what in ("n", "x", "xx")]
+    y, yy, xy = (span.get(("cluster", what, currency), 0) for what in ("y", "yy", "xy"))
+    return Pairs(n=sizes[0], x=sizes[1], xx=sizes[2], y=y, yy=yy, xy=xy)
+
+
+def order_values(span: Mapping[Key, int], total: Mapping[Key, int], currency: str) -> Moments:
+    """What is left of each priced order's money: how many, their sum and their squares."""
+    sums = [
+        sum(n for key, n in span.items() if key[0] == what and key[2] == currency)
+        for what in ("net_after", "net2_after")
+    ]
+    return Moments(total.get(("priced", currency), 0), *sums)
+
+
+def repeat_purchase(span: Mapping[Key, int], days: int) -> Estimate:
+    """The share of customers who order again within some days of their first order."""
+    curve = kaplan_meier(_times(span, "again"), _times(span, "once"))
+    one = curve.at(days)
+    if one.reason is not None and curve.followed_to is not None and days > curve.followed_to:
+        why = f"nobody was followed for {days} days; the longest is {curve.followed_to}"
+        return attrs.evolve(one, reason=why)
+    if curve.n == 0:
+        return attrs.evolve(one, reason="no customer with an order")
+    shares = (None if end is None else 1 - end for end in (one.estimate, one.high, one.low))
+    estimate, low, high = shares
+    return attrs.evolve(one, estimate=estimate, low=low, high=high)
+
+
+def _times(span: Mapping[Key, int], what: str) -> dict[int, int]:
+    return {int(key[1]): n for key, n in span.items() if key[0] == what}

@@ -1,0 +1,235 @@
+"""Counting persons: what is known of a shopper when all their attempts and orders are together.
+
+A person is a customer, or an attempt that names none. Records of a person are brought together by
+an exchange and counted once, in one place: revenue with customers as clusters, repeat purchases,
+and what became of those who were drawn into an arm.
+"""
+
+from bisect import bisect_left, bisect_right
+from collections import defaultdict
+from typing import Any
+
+from lastclick._exchange import Exchange
+from lastclick._fold import LOST, Fold
+from lastclick.metrics._counts import LOG, WHOLE, Cell, Key
+
+# What a record says of a person; the person comes first in it.
+_STARTED, _BOUGHT, _LEFT, _TRIED = range(4)
+
+_DAY = 86_400 * 1_000_000
+
+
+class Persons:
+    """What is known of each person so far.
+
+    Args:
+        as_of: The instant of the report.
+        within: ``recover_within``, for which whoever was assigned is followed.
+        by_group: Whether there are groups beside the whole.
+    """
+
+    def __init__(self, as_of: int, within: int, *, by_group: bool) -> None:
+        self._as_of, self._within, self._by_group = as_of, within, by_group
+        self._exchange = Exchange(0)
+        self._alone: dict[str, int] = defaultdict(int)
+
+    def close(self) -> None:
+        self._exchange.close()
+
+    # What is told
+
+    def attempt(self, it: Fold) -> None:
+        """An attempt that is later joined to others: whether it was lost, and when it ordered."""
+        if (left := self._left(it)) is not None:
+            self._put(person(it), _LEFT, left)
+
+    def journey(self, it: Fold, cell: Cell | None, *, joined: bool) -> None:
+        """A journey; without a cell where it is not counted.
+
+        Args:
+            it: The journey.
+            cell: Where it is counted.
+            joined: Whether its attempts were told of already.
+        """
+        if it.assigned or ((it.sent or it.clicked) and it.customer_id is not None):
+            self._tried(it, cell)
+        left = None if joined else self._left(it)
+        if cell is None:
+            if left is not None:
+                self._put(person(it), _LEFT, left)
+        elif it.customer_id is None and not it.orders:
+            self._alone[cell[0]] += 1  # one of whom nothing else can be known
+        else:
+            self._put(person(it), _STARTED, (cell[0], left))
+
+    def _left(self, it: Fold) -> tuple[Any, ...] | None:
+        if it.customer_id is None or not (it.outcome == LOST or it.orders):
+            return None
+        lost = it.outcome == LOST and bool(it.first)
+        return lost, it.start, it.last, tuple(row[0] for row in it.orders)
+
+    def _tried(self, it: Fold, cell: Cell | None) -> None:
+        assigned = sorted({(row[0], row[5], row[8] or "", row[3] or "") for row in it.assigned})
+        earliest: dict[tuple[str | None, str], int] = {}
+        for row in it.sent:
+            key = (row[3], row[2])
+            earliest[key] = min(row[0], earliest.get(key, row[0]))
+        campaigns = {row[6] for row in (*it.assigned, *it.sent) if row[6] is not None}
+        value = it.value_at(assigned[0][0]) if assigned else None
+        told = (
+            tuple(assigned),
+            tuple(sorted(earliest.values())),
+            tuple(sorted(campaigns)),
+            tuple(it.clicked),
+            it.several_customers,
+            cell,
+            value,
+        )
+        self._put(person(it), _TRIED, told)
+
+    def order(self, who: str, t: int, group: str | None, net: int | None, currency: str) -> None:
+        """An order, once, with what is left of its money; without a group where none is counted."""
+        self._put(who, _BOUGHT, (t, group, net, currency))
+
+    def _put(self, who: str, kind: int, told: tuple[Any, ...]) -> None:
+        self._exchange.put((who, kind, told))
+
+    # What it comes to
+
+    def count(self, cells: dict[Cell, dict[Key, int]]) -> None:
+        """Count every person."""
+        for records in self._exchange.drained():
+            if len(records) == 1 and records[0][1] == _STARTED:  # many come once and leave
+                self._alone[records[0][2][0]] += 1
+                continue
+            told: tuple[list[Any], ...] = ([], [], [], [])
+            for _, kind, one in records:
+                told[kind].append(one)
+            started, bought, left, tried = told
+            left += [one for _, one in started if one is not None]
+            if started:
+                self._cluster(started, bought, cells)
+            if bought and records[0][0][0] == "u":
+                self._again(bought, cells)
+            if len(left) > 1:
+                self._elsewhere(left, cells[LOG])
+            if tried:
+                self._trial(tried, bought, cells)
+        for group, number in self._alone.items():
+            for cell in self._spans(group):
+                for what in ("n", "x", "xx"):
+                    cells[cell]["cluster", what] += number
+
+    def _spans(self, group: str) -> tuple[Cell, ...]:
+        return (WHOLE, (group, "")) if self._by_group else (WHOLE,)
+
+    def _cluster(
+        self, started: list[Any], bought: list[Any], cells: dict[Cell, dict[Key, int]]
+    ) -> None:
+        """Journeys and revenue of one person: numbers, squares and products."""
+        journeys: dict[Cell, int] = defaultdict(int)
+        revenue: dict[tuple[Cell, str], int] = defaultdict(int)
+        for group, _ in started:
+            for cell in self._spans(group):
+                journeys[cell] += 1
+        for _, group, net, currency in bought:
+            if group is not None and net is not None:
+                for cell in self._spans(group):
+                    revenue[cell, currency] += net
+        for cell, x in journeys.items():
+            cells[cell]["cluster", "n"] += 1
+            cells[cell]["cluster", "x"] += x
+            cells[cell]["cluster", "xx"] += x * x
+        for (cell, currency), y in revenue.items():
+            counted, x = cells[cell], journeys[cell]
+            counted["cluster", "y", currency] += y
+            counted["cluster", "yy", currency] += y * y
+            counted["cluster", "xy", currency] += x * y
+
+    def _again(self, bought: list[Any], cells: dict[Cell, dict[Key, int]]) -> None:
+        """Whole days from a customer's first order to the next, or to the instant of the report.
+
+        A day that has begun is whole for the one and not there for the other, so that who ordered
+        again within k days is among those with at most k.
+        """
+        # An order of an attempt without a step is in no group.
+        (first, group), *later = sorted((t, group or "") for t, group, _, _ in bought)
+        if later:
+            key: Key = ("again", -((first - later[0][0]) // _DAY))
+        else:
+            key = ("once", (self._as_of - first) // _DAY)
+        for cell in self._spans(group) if group else (WHOLE,):
+            cells[cell][key] += 1
+
+    def _elsewhere(self, left: list[Any], log: dict[Key, int]) -> None:
+        """Lost attempts whose customer ordered in another one, up to recover_within later."""
+        times = sorted(t for *_, orders in left for t in orders)
+        for lost, start, last, _ in left:  # a lost one has no order of its own
+            if lost and bisect_left(times, start) < bisect_right(times, last + self._within):
+                log["ordered_elsewhere",] += 1
+
+    def _trial(
+        self, tried: list[Any], bought: list[Any], cells: dict[Cell, dict[Key, int]]
+    ) -> None:
+        """One person of an arm: from the first assignment on, for the whole of recover_within."""
+        drawn = [record for record in tried if record[0]]
+        if not drawn:
+            return
+        first = min(drawn, key=lambda record: record[0][0])
+        (since, arm, share, _), *_ = first[0]
+        cell, value = first[5:]
+        if cell is None:
+            cells[LOG]["trial_without_step", arm] += 1
+            return
+        counted = cells[cell]
+        until = since + self._within
+        counted["arm", arm, share] += 1
+        if {one[1] for record in tried for one in record[0]} != {arm}:
+            counted["arm_in_both", arm] += 1
+        if any(record[4] for record in tried if record[0]):
+            counted["arm_two_ids", arm] += 1
+        if len({name for record in tried for name in record[2]}) > 1:
+            counted["arm_campaigns", arm] += 1
+        sent = [t for record in tried for t in record[1] if since <= t <= until]
+        touched = sent + [t for record in tried for t in record[3] if since <= t <= until]
+        if touched:
+            counted["arm_reminded", arm] += 1
+        counted["arm_reminders", arm] += len(sent)
+        if self._as_of - since <= self._within:
+            counted["arm_waiting", arm] += 1
+            return
+        counted["arm_followed", arm] += 1
+        counted["arm_reminders_followed", arm] += len(sent)
+        orders = [order for order in bought if since < order[0] <= until]
+        if orders:
+            counted["arm_buyers", arm] += 1
+            counted["arm_orders", arm] += len(orders)
+        earliest = min(touched, default=until + 1)
+        revenue: dict[str, int] = defaultdict(int)
+        attributed: dict[str, int] = defaultdict(int)
+        if any(t >= earliest for t, *_ in orders):
+            counted["arm_attributed", arm] += 1
+        for t, _, net, currency in orders:
+            if net is None:
+                counted["arm_unpriced", arm] += 1
+                continue
+            revenue[currency] += net
+            if t >= earliest:
+                attributed[currency] += net
+        before = {} if value is None else {value[1]: value[0]}
+        if value is None:
+            counted["arm_unvalued", arm] += 1
+        for currency in revenue:
+            counted["arm_buyers_in", arm, currency] += 1
+        for currency, net in attributed.items():
+            counted["arm_attributed_y", arm, currency] += net
+        for currency in {*revenue, *before}:
+            y, x = revenue.get(currency, 0), before.get(currency, 0)
+            sums = (("y", y), ("yy", y * y), ("x", x), ("xx", x * x), ("xy", x * y))
+            for what, number in sums:
+                counted["arm_sum", what, arm, currency] += number
+
+
+def person(it: Fold) -> str:
+    """The customer of a journey, or its attempt where it names none; the two never meet."""
+    return f"c{it.rows[0][3]}" if it.customer_id is None else f"u{it.customer_id}"
