@@ -475,3 +475,25 @@ def test_groups_about_people_are_shown_from_thirty_attempts_on() -> None:
     assert list(report.groups) == [False]
     assert (report.withheld, report.started) == (29, 59)
     assert measure(events, by="device").withheld == 0
+
+
+def test_the_last_touch_is_the_last_that_says_something_up_to_the_order() -> None:
+    """Came by search, came back by mail, and by social once it was paid; one step says nothing."""
+    events = [
+        FUNNEL,
+        entered("a", "cart", 0, attributes={"utm_source": "search"}),
+        entered("a", "payment", 5, attributes={"utm_source": "mail"}),
+        entered("a", "payment", 6),
+        ordered("a", "o", 7),
+        entered("a", "cart", 9, attributes={"utm_source": "social"}),
+        entered("b", "cart", 0),
+    ]
+
+    first = measure(events, by="utm_source")
+    last = measure(events, by="utm_source", touch="last")
+
+    assert set(first.groups) == {"search", None}
+    assert set(last.groups) == {"mail", None}
+    assert last.touch == "last"
+    with pytest.raises(ConfigError, match="touch is 'first' or 'last', not 'any'"):
+        measure(events, touch="any")  # type: ignore[arg-type]

@@ -12,7 +12,18 @@ from lastclick import Money, measure
 from lastclick.events import Event
 from lastclick.metrics import Loss, Recovered, Revenue
 from lastclick.metrics._revenue import chances, losses, recovered, revenue, rounded
-from tests.metrics.shop import DAY, at, clicked, declared, entered, eur, ordered, refunded, sent
+from tests.metrics.shop import (
+    DAY,
+    at,
+    cancelled,
+    clicked,
+    declared,
+    entered,
+    eur,
+    ordered,
+    refunded,
+    sent,
+)
 
 LATER = at(30 * DAY)
 
@@ -201,3 +212,28 @@ def test_what_was_won_back_is_told_by_kind() -> None:
 def test_no_money_is_no_currency() -> None:
     """Without counts of money there are no entries, rather than zeros."""
     assert revenue({}) == recovered({}) == losses({}, {}) == {}
+
+
+def test_a_cancelled_order_stays_an_order_without_its_money() -> None:
+    """What refunds left of it is cancelled, once, whatever comes first and how often."""
+    events = [
+        declared(),
+        *attempts("a", bought=2, left=0),
+        cancelled("o-a-0", 20),
+        cancelled("o-a-0", 21, checkout_id="a-0"),
+        refunded("o-a-0", 30, eur("4.00")),
+        cancelled("o-gone", 40),
+    ]
+
+    report = measure(events, as_of=LATER)
+
+    got = report.revenue["EUR"]
+    assert (got.gross, got.refunded, got.cancelled, got.net) == (
+        eur("20.00"),
+        eur("4.00"),
+        eur("6.00"),
+        eur("10.00"),
+    )
+    assert (report.ordered, report.cancelled_orders) == (2, 1)
+    assert report.quality.cancellations_without_order == 1
+    assert "cancelled 6.00" in repr(report)

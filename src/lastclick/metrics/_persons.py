@@ -7,7 +7,7 @@ and what became of those who were drawn into an arm.
 
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
-from typing import Any
+from typing import Any, TypeAlias
 
 from lastclick._exchange import Exchange
 from lastclick._fold import LOST, Fold
@@ -17,6 +17,10 @@ from lastclick.metrics._counts import LOG, WHOLE, Cell, Key
 _STARTED, _BOUGHT, _LEFT, _TRIED = range(4)
 
 _DAY = 86_400 * 1_000_000
+_BATCH = 500
+
+#: A customer's id; of an attempt that names none, its checkout id, apart from all customers.
+Person: TypeAlias = str | tuple[str]
 
 
 class Persons:
@@ -31,6 +35,7 @@ class Persons:
     def __init__(self, as_of: int, within: int, *, by_group: bool) -> None:
         self._as_of, self._within, self._by_group = as_of, within, by_group
         self._exchange = Exchange(0)
+        self._waiting: list[tuple[Any, ...]] = []
         self._alone: dict[str, int] = defaultdict(int)
 
     def close(self) -> None:
@@ -41,7 +46,7 @@ class Persons:
     def attempt(self, it: Fold) -> None:
         """An attempt that is later joined to others: whether it was lost, and when it ordered."""
         if (left := self._left(it)) is not None:
-            self._put(person(it), _LEFT, left)
+            self._put(person(it), _LEFT, *left)
 
     def journey(self, it: Fold, cell: Cell | None, *, joined: bool) -> None:
         """A journey; without a cell where it is not counted.
@@ -56,11 +61,11 @@ class Persons:
         left = None if joined else self._left(it)
         if cell is None:
             if left is not None:
-                self._put(person(it), _LEFT, left)
+                self._put(person(it), _LEFT, *left)
         elif it.customer_id is None and not it.orders:
             self._alone[cell[0]] += 1  # one of whom nothing else can be known
         else:
-            self._put(person(it), _STARTED, (cell[0], left))
+            self._put(person(it), _STARTED, cell[0], left)
 
     def _left(self, it: Fold) -> tuple[Any, ...] | None:
         if it.customer_id is None or not (it.outcome == LOST or it.orders):
@@ -85,31 +90,38 @@ class Persons:
             cell,
             value,
         )
-        self._put(person(it), _TRIED, told)
+        self._put(person(it), _TRIED, *told)
 
-    def order(self, who: str, t: int, group: str | None, net: int | None, currency: str) -> None:
+    def order(self, who: Person, t: int, group: str | None, net: int | None, currency: str) -> None:
         """An order, once, with what is left of its money; without a group where none is counted."""
-        self._put(who, _BOUGHT, (t, group, net, currency))
+        self._put(who, _BOUGHT, t, group, net, currency)
 
-    def _put(self, who: str, kind: int, told: tuple[Any, ...]) -> None:
-        self._exchange.put((who, kind, told))
+    def _put(self, *record: Any) -> None:
+        self._waiting.append(record)
+        if len(self._waiting) == _BATCH:
+            self._hand_over()
+
+    def _hand_over(self) -> None:
+        self._exchange.put_all(self._waiting)
+        self._waiting = []
 
     # What it comes to
 
     def count(self, cells: dict[Cell, dict[Key, int]]) -> None:
         """Count every person."""
+        self._hand_over()
         for records in self._exchange.drained():
             if len(records) == 1 and records[0][1] == _STARTED:  # many come once and leave
-                self._alone[records[0][2][0]] += 1
+                self._alone[records[0][2]] += 1
                 continue
             told: tuple[list[Any], ...] = ([], [], [], [])
-            for _, kind, one in records:
-                told[kind].append(one)
+            for record in records:
+                told[record[1]].append(record[2:])
             started, bought, left, tried = told
             left += [one for _, one in started if one is not None]
             if started:
                 self._cluster(started, bought, cells)
-            if bought and records[0][0][0] == "u":
+            if bought and isinstance(records[0][0], str):
                 self._again(bought, cells)
             if len(left) > 1:
                 self._elsewhere(left, cells[LOG])
@@ -230,6 +242,6 @@ class Persons:
                 counted["arm_sum", what, arm, currency] += number
 
 
-def person(it: Fold) -> str:
-    """The customer of a journey, or its attempt where it names none; the two never meet."""
-    return f"c{it.rows[0][3]}" if it.customer_id is None else f"u{it.customer_id}"
+def person(it: Fold) -> Person:
+    """Whose journey it is."""
+    return it.customer_id or (it.rows[0][3] or "",)

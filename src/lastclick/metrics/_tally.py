@@ -30,7 +30,7 @@ from lastclick._rows import FAILED, ORDERED, UNKNOWN, Row, instant, local, micro
 from lastclick.errors import ConfigError
 from lastclick.events import ORDER
 from lastclick.metrics._counts import LOG, WHOLE, Basis, Cell, Key
-from lastclick.metrics._persons import Persons, person
+from lastclick.metrics._persons import Person, Persons, person
 
 _UNPAID = (LOST, RECOVERABLE)
 _EVENT_ID = itemgetter(2)
@@ -334,7 +334,7 @@ class Tally:
                     end = here + self._basis.within
                 before = here
 
-    def _show(self, row: Row, kind: int, cell: Cell, outcome: str, who: str, after: int) -> None:
+    def _show(self, row: Row, kind: int, cell: Cell, outcome: str, who: Person, after: int) -> None:
         """Enter an order that a journey shows into the exchange by order."""
         t, _, event_id, checkout_id, _, order_id, _, units, currency, _, _ = row
         told = (*cell, outcome, who, after)
