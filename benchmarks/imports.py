@@ -18,7 +18,8 @@ SUBJECTS = {
         "from pydantic import BaseModel\nclass First(BaseModel):\n    name: str\nFirst(name='x')\n"
     ),
     "`lastclick` and its sinks": (
-        "import lastclick\nfrom lastclick.sinks import FileSink, MemorySink\n"
+        "from lastclick import Checkout, Funnel, Money, Step\n"
+        "from lastclick.sinks import FileSink, MemorySink\n"
     ),
     "the same, and a `Funnel`": (
         "import lastclick\nfrom lastclick.sinks import FileSink, MemorySink\n"

@@ -16,6 +16,7 @@ CORE_PACKAGES = {"attrs", "lastclick", "pydantic", "pydantic_core", "typing_exte
 EXTRAS = {
     "cli.py": {"rich", "typer"},
     "__main__.py": {"rich", "typer"},
+    "pytest_plugin.py": {"pytest"},
     "sinks/http.py": {"urllib3"},
     "sinks/_receiver.py": {"compression"},  # Python's own, from 3.14 on
     "collect/_app.py": {"prometheus_client", "starlette"},
@@ -25,7 +26,7 @@ EXTRAS = {
 
 #: They meet in events and below, and nowhere else. What stands above both may use both.
 WRITE_HALF = {"privacy", "sinks", "_parts", "_settings", "_holdout", "_checkout", "_funnel"}
-ABOVE_BOTH = {"testing", "_demo", "collect", "cli", "__main__", "__init__"}
+ABOVE_BOTH = {"testing", "pytest_plugin", "_demo", "collect", "cli", "__main__", "__init__"}
 SEAM = {"errors", "_money", "events"}
 
 

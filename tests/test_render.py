@@ -40,7 +40,7 @@ class Seen(HTMLParser):
         super().__init__()
         self.elements: list[str] = []
         self.open: list[str] = []
-        self.attributes: list[object] = []
+        self.attributes: list[tuple[str, str | None]] = []
         self.said: list[str] = []
         self.other: list[str] = []
         self.feed(page)
@@ -107,8 +107,10 @@ def test_html_holds_no_foreign_element(foreign: str) -> None:
     seen, plain = Seen(shop(foreign)._repr_html_()), Seen(shop("plain")._repr_html_())
 
     assert seen.elements == plain.elements
-    assert set(seen.elements) == {"div", "h3", "p", "table", "thead", "tbody", "tr", "th", "td"}
-    assert seen.attributes == seen.other == seen.open == []
+    assert set(seen.elements) == {*"div h3 p table thead tbody tr th td bdi".split()}
+    assert seen.attributes == plain.attributes
+    assert {name for name, _ in seen.attributes} == {"scope", "style"}
+    assert seen.other == seen.open == []
 
 
 @every_text
@@ -208,14 +210,25 @@ def test_markdown_is_a_heading_and_tables() -> None:
 
 def test_html_is_the_same_lines_and_tables() -> None:
     """The title is a heading, and lines and tables are tables."""
-    assert html(PAGE) == (
+    plain = re.sub(r' (style|scope)="[^"]*"|</?bdi>', "", html(PAGE))
+
+    assert plain == (
         "<div><h3>checkout</h3><p>first, second</p>"
-        "<table><tr><th>lost</th><td>2 attempts</td></tr>"
-        "<tr><th>revenue</th><td>none</td></tr></table>"
+        "<table><tbody><tr><th>lost</th><td>2 attempts</td></tr>"
+        "<tr><th>revenue</th><td>none</td></tr></tbody></table>"
         "<table><thead><tr><th>step</th><th>entered</th></tr></thead>"
-        "<tbody><tr><td>cart</td><td>2</td></tr><tr><td>order</td><td></td></tr></tbody></table>"
+        "<tbody><tr><th>cart</th><td>2</td></tr><tr><th>order</th><td></td></tr></tbody></table>"
         "<p>Trust: 0 lost.</p></div>"
     )
+
+
+def test_html_has_no_colours_and_isolates_names() -> None:
+    """The notebook's own colours, light or dark, hold; a name from the right turns nothing."""
+    drawn = html(PAGE)
+
+    assert "color" not in drawn
+    assert '<th scope="row" style="text-align:left"><bdi>cart</bdi></th>' in drawn
+    assert '<td style="text-align:right;white-space:nowrap"><bdi>2</bdi></td>' in drawn
 
 
 def test_the_funnel_s_own_name_is_escaped() -> None:
@@ -225,4 +238,4 @@ def test_the_funnel_s_own_name_is_escaped() -> None:
     report = measure(events)
 
     assert report.to_markdown().startswith("## \\<b\\>\\|\\*\n")
-    assert "<h3>&lt;b&gt;|*</h3>" in report._repr_html_()
+    assert "<h3><bdi>&lt;b&gt;|*</bdi></h3>" in report._repr_html_()

@@ -7,6 +7,7 @@ from typing import Literal
 
 import attrs
 
+from lastclick import _render
 from lastclick._exchange import Exchange
 from lastclick._fold import Fold, Law, Outcome, fold, journeys_of, remaining
 from lastclick._gather import (
@@ -136,6 +137,9 @@ class Journey:
     failures: tuple[Failure, ...]
     attributes: Mapping[str, str | int | bool | None]
 
+    def _repr_html_(self) -> str:
+        return _render.html(_page(self))
+
 
 def journeys(
     events: Events,
@@ -234,6 +238,40 @@ def _journey(it: Fold, law: Law) -> Journey:
         failures=tuple(Failure(instant(row[0]), row[5], row[6] or "") for row in _told(it, FAILED)),
         attributes=json.loads(it.group or "{}"),
     )
+
+
+def _page(journey: Journey) -> _render.Page:
+    """The journey as a notebook shows it: what became of it, and what happened when."""
+    told = [
+        (journey.started_at, "started"),
+        *((one.at, f"failed at {one.step}: {one.reason}") for one in journey.failures),
+        *(
+            (one.at, f"{'clicked' if one.clicked else 'reminded'} by {one.channel}")
+            for one in journey.reminders
+        ),
+        *((one.at, f"ordered {one.order_id}, {_worth(one.total)}") for one in journey.orders),
+        (journey.last_activity_at, "last activity"),
+    ]
+    if journey.abandoned_at is not None:
+        told.append((journey.abandoned_at, f"abandoned with {_worth(journey.value)}"))
+    told.sort(key=lambda one: one[0])
+    lines = [
+        ("outcome", str(journey.outcome)),
+        ("furthest", journey.furthest),
+        ("steps", ", ".join(journey.steps)),
+        ("customer", journey.customer_id or "not given"),
+    ]
+    lines += [("arm", journey.arm)] if journey.arm else []
+    lines += [
+        (name, value if isinstance(value, str) else json.dumps(value))
+        for name, value in sorted(journey.attributes.items())
+    ]
+    lines += [(f"{at:%Y-%m-%d %H:%M:%S} UTC", what) for at, what in told]
+    return _render.Page([journey.checkout_id], lines, [], [])
+
+
+def _worth(money: Money | None) -> str:
+    return "unknown value" if money is None else str(money)
 
 
 def _starts(row: Row, law: Law) -> bool:

@@ -206,6 +206,11 @@ class Money(BaseModel):
     def __repr__(self) -> str:
         return f"Money({str(self.amount)!r}, {self.currency!r})"
 
+    def _repr_html_(self) -> str:
+        from html import escape  # of use in notebooks only
+
+        return f'<span style="white-space:nowrap">{escape(str(self))}</span>'
+
     def __str__(self) -> str:
         digits = max(_MINOR_DIGITS.get(self.currency, 2), -int(self.amount.as_tuple().exponent))
         return f"{self.currency} {self.amount:,.{digits}f}"

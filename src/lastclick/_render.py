@@ -39,11 +39,11 @@ class Page:
 def text(page: Page) -> str:
     """The page for a terminal, in columns."""
     width = max(len(label) for label, _ in page.lines) + 2
-    parts = ["   ".join(_one_line(part) for part in page.title)]
-    parts += [f"{label:<{width}}{_one_line(said)}".rstrip() for label, said in page.lines]
+    parts = ["   ".join(one_line(part) for part in page.title)]
+    parts += [f"{label:<{width}}{one_line(said)}".rstrip() for label, said in page.lines]
     for table in page.tables:
         parts += ["", *_columns(table)]
-    parts += [_one_line(note) for note in page.notes]
+    parts += [one_line(note) for note in page.notes]
     return "\n".join(parts)
 
 
@@ -60,37 +60,63 @@ def markdown(page: Page) -> str:
 
 
 def html(page: Page) -> str:
-    """The page for a notebook. Every text is escaped, since nothing else is put in."""
+    """The page for a notebook. Every text is escaped, since nothing else is put in.
+
+    It takes the colours of the notebook, be they light or dark.
+    """
     first, *others = page.title
     lines = [
-        _element("tr", _element("th", _escaped(a)), _element("td", _escaped(b)))
+        _element("tr", _element(_LABEL, _escaped(a)), _element(_SAID, _escaped(b)))
         for a, b in page.lines
     ]
     parts = [
         _element("h3", _escaped(first)),
         _element("p", _escaped(", ".join(others))),
-        _element("table", *lines),
+        _element("table", _element("tbody", *lines)),
+        *(html_table(table) for table in page.tables),
+        *(_element("p", _escaped(note)) for note in page.notes),
     ]
-    for table in page.tables:
-        head = _element("tr", *(_element("th", _escaped(cell)) for cell in table.header))
-        body = [
-            _element("tr", *(_element("td", _escaped(cell)) for cell in row)) for row in table.rows
-        ]
-        parts.append(_element("table", _element("thead", head), _element("tbody", *body)))
-    parts += [_element("p", _escaped(note)) for note in page.notes]
     return _element("div", *parts)
 
 
-def _element(name: str, *content: str) -> str:
-    return f"<{name}>{''.join(content)}</{name}>"
+def html_table(table: Table) -> str:
+    """A table alone."""
+    name, *figures = table.header
+    head = [_element(_COLUMN_OF_NAMES, _escaped(name))]
+    head += [_element(_COLUMN, _escaped(cell)) for cell in figures]
+    body = [
+        _element(
+            "tr",
+            _element(_NAME, _escaped(row[0])),
+            *(_element(_FIGURE, _escaped(cell)) for cell in row[1:]),
+        )
+        for row in table.rows
+    ]
+    thead = _element("thead", _element("tr", *head))
+    return _element("table", thead, _element("tbody", *body))
+
+
+# Notebooks align all cells to the right, so names and sentences say where they stand.
+_LABEL = 'th scope="row" style="text-align:left;white-space:nowrap"'
+_NAME = 'th scope="row" style="text-align:left"'
+_SAID = 'td style="text-align:left"'
+_COLUMN_OF_NAMES = 'th scope="col" style="text-align:left"'
+_COLUMN = 'th scope="col" style="text-align:right"'
+_FIGURE = 'td style="text-align:right;white-space:nowrap"'
+
+
+def _element(start: str, *content: str) -> str:
+    name = start.partition(" ")[0]
+    return f"<{start}>{''.join(content)}</{name}>"
 
 
 def _escaped(said: str) -> str:
-    return escape(_one_line(said))
+    """Text that is only text; one that reads from the right does not turn what is around it."""
+    return _element("bdi", escape(one_line(said)))
 
 
 def _columns(table: Table) -> Iterable[str]:
-    rows = [[_one_line(cell) for cell in row] for row in (table.header, *table.rows)]
+    rows = [[one_line(cell) for cell in row] for row in (table.header, *table.rows)]
     widths = [max(len(row[place]) for row in rows) for place in range(len(table.header))]
     for row in rows:
         name, *figures = row
@@ -99,14 +125,14 @@ def _columns(table: Table) -> Iterable[str]:
         yield "  ".join(cells).rstrip()
 
 
-def _one_line(said: str) -> str:
+def one_line(said: str) -> str:
     """Text that cannot break a line, steer a terminal or turn the direction of reading."""
     return "".join(sign if sign.isprintable() else "\N{REPLACEMENT CHARACTER}" for sign in said)
 
 
 def _cell(said: str) -> str:
     """Text that is only text in Markdown."""
-    plain = _one_line(said)
+    plain = one_line(said)
     for sign in "\\`*_~[]<>|#&":
         plain = plain.replace(sign, f"\\{sign}")
     return plain

@@ -1,8 +1,8 @@
 """A receiver that fails in every way that a wire knows, for 20 s; all of them side by side.
 
 How the longest call is judged: below 10 ms. On a machine that is busy with other things any call
-may be put aside by the kernel for longer, so beside the shops runs one that only writes events to a
-file, at the same pace; a call may then take as long as twice the longest one there.
+may be put aside by the kernel for longer, so beside the shops run some that only write events to a
+file, at the same pace; a call may then take twice as long as the longest one there.
 """
 
 import itertools
@@ -10,6 +10,7 @@ import math
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -25,6 +26,7 @@ pytestmark = pytest.mark.long
 EVERY_S = 0.02
 HEALTHY_S = 1.0
 FAULT_S = 20.0
+CONTROLS = 3
 
 #: What the receiver does; with `kept` it has taken the events in before it fails.
 FAULTS = {
@@ -132,19 +134,24 @@ def run(folder: Path, name: str, url: str, over: Callable[[], bool]) -> tuple[Sh
         return shop, end, time.monotonic() - shop.begun
 
 
-@pytest.fixture(scope="module")
-def control(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
-    """A shop beside the others that only writes to a file."""
-    folder = tmp_path_factory.mktemp("control")
+@contextmanager
+def controls(folder: Path) -> Iterator[Callable[[], float]]:
+    """Shops beside the others that only write to a file; ends them, and says the longest call."""
     stop = folder / "over"
     plan = {"spool": folder / "log", "every": EVERY_S, "until": str(stop)}
-    with Shop(folder, "control", **plan) as shop:
-        yield shop
+
+    def longest() -> float:
+        stop.touch()
+        return max(shop.finish()["longest"] for shop in shops)
+
+    with ExitStack() as stack:
+        shops = [stack.enter_context(Shop(folder, f"control{n}", **plan)) for n in range(CONTROLS)]
+        yield longest
 
 
 @pytest.fixture(scope="module")
-def outcomes(tmp_path_factory: pytest.TempPathFactory, control: Shop) -> dict[str, Outcome]:
-    """All outages at the same time; what came of each."""
+def outcomes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Outcome]:
+    """All outages at the same time; what came of each, and of the shops that only write."""
     folder = tmp_path_factory.mktemp("outages")
     found: dict[str, Outcome] = {}
 
@@ -154,12 +161,13 @@ def outcomes(tmp_path_factory: pytest.TempPathFactory, control: Shop) -> dict[st
     works = {name: lambda n=name, r=reply: outage(folder, n, r) for name, reply in FAULTS.items()}
     works["connection refused"] = lambda: refusal(folder, "connection refused")
     threads = [threading.Thread(target=keep, args=work) for work in works.items()]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    (control.path.parent / "over").touch()
-    found["control"] = Outcome([], set(), set(), Outage(OK, 0), control.finish(), [], 0)
+    with controls(tmp_path_factory.mktemp("controls")) as longest:
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        end = {"longest": longest()}
+    found["control"] = Outcome([], set(), set(), Outage(OK, 0), end, [], 0)
     return found
 
 

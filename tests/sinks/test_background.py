@@ -1,5 +1,6 @@
 """Durability "exit": lines that wait for a thread. Threads, forks, signals and exits are real."""
 
+import _thread
 import errno
 import gc
 import itertools
@@ -12,6 +13,7 @@ import threading
 import time
 import weakref
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -301,14 +303,14 @@ def test_a_signal_handler_may_emit(tmp_path: Path) -> None:
 def test_the_first_event_may_be_a_signal_handlers(tmp_path: Path) -> None:
     """A handler that comes while the thread is being started finds that somebody is at it."""
     sink = FileSink(tmp_path, "exit", compress=False)
-    start = threading.Thread.start
+    start = _background.start
 
-    def interrupted(thread: threading.Thread) -> None:
+    def interrupted(work: Callable[[], object]) -> bool:
         sink.emit(entered("inner"))
-        start(thread)
+        return start(work)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(threading.Thread, "start", interrupted)
+        patch.setattr(_background, "start", interrupted)
         sink.emit(entered("outer"))
 
     assert sink.close(10.0) is True
@@ -346,10 +348,10 @@ def test_where_no_thread_can_start_the_caller_writes(
 ) -> None:
     """A process that may have no more threads loses nothing for it."""
 
-    def refuse(thread: threading.Thread) -> None:
+    def refuse(*_: object) -> int:
         raise RuntimeError("can't start new thread")
 
-    monkeypatch.setattr(threading.Thread, "start", refuse)
+    monkeypatch.setattr(_thread, "start_new_thread", refuse)
     sink = FileSink(tmp_path, "exit", max_bytes=200)
 
     emit_many(sink, "a", 3)

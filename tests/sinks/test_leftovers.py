@@ -24,7 +24,7 @@ def told(monkeypatch: pytest.MonkeyPatch) -> list[DeliveryError]:
 def leave(root: Path, *numbers: int) -> Path:
     """What a dead process leaves; a directory."""
     part = Part.create(root)
-    sink = FileSink(part.directory)
+    sink = FileSink(part.directory, compress=False)
     for number in numbers:
         sink.emit(entered(number))
     sink.close(0)
@@ -55,7 +55,7 @@ def test_a_part_that_cannot_be_removed_is_tried_once(tmp_path: Path) -> None:
 def test_a_part_is_left_alone_while_somebody_has_its_segment_open(tmp_path: Path) -> None:
     """Sent, but held open by a child of the dead process, it is not taken up again and again."""
     directory = leave(tmp_path)
-    sink = FileSink(directory)
+    sink = FileSink(directory, compress=False)
     sink.emit(entered(1))
     left = Leftovers(tmp_path, 1000, Losses(), monotonic=lambda: 0.0)
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 
 from lastclick.sinks._lines import event_id, head, is_record
-from lastclick.testing import one_of_each
+from lastclick.testing._contract import one_of_each
 from tests.event_strategies import events
 from tests.sinks.logs import declared, entered, lost
 

@@ -6,10 +6,10 @@ import pytest
 
 from lastclick.errors import DeliveryError
 from lastclick.sinks import _sender
-from lastclick.sinks._bell import Bell
 from lastclick.sinks._losses import Losses
 from lastclick.sinks._queue import Queue
 from lastclick.sinks._sender import PROBE_AFTER, Answer, Pace, Sender
+from lastclick.sinks._threads import Bell
 from lastclick.sinks.bodies import Body, Payload, Refused, ndjson
 from tests.sinks.logs import declared, entered, lost
 

@@ -28,6 +28,7 @@ from lastclick.events import Event, ShopperEvent, StepEntered, SurveyReason, par
 from lastclick.metrics import Estimate
 from lastclick.privacy import pseudonymize, redact
 from lastclick.sinks import FileSink, MemorySink, Sink
+from lastclick.testing import FrozenClock, assert_journey, capture
 
 
 class CheckoutStep(Enum):
@@ -199,3 +200,20 @@ for journey in journeys(log, outcome=Outcome.RECOVERABLE):
     assert_type(journey, Journey)
     assert_type(journey.checkout_id, str)
     assert_type(journey.outcome, Outcome)
+assert_type(report.chart("money").svg, str)
+report.chart("pie")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+report.to_frame("polars")
+report.groups.to_frame("pyarrow")
+report.trend("week").to_frame()
+report.to_frame("spark")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+# ---- tests
+
+with capture(named, clock=FrozenClock()) as captured:
+    assert_type(captured, MemorySink)
+with capture(by_class):
+    by_class.checkout("c-1").enter(CheckoutStep.CART)
+assert_journey(captured.events, "c-1").entered("cart", CheckoutStep.PAYMENT).failed(
+    "payment", reason="card_declined"
+).completed(total=price).nothing_else()
+assert_journey(captured.records, UUID(int=1)).completed(total=("59.90", "EUR")).not_completed()

@@ -1,5 +1,6 @@
 """From counts to figures: what may be counted in parts, and what a report is made of."""
 
+from lastclick._charts import Chart
 from lastclick.metrics._count import Delivery, count
 from lastclick.metrics._counts import Basis, Counts
 from lastclick.metrics._estimate import Estimate, HypothesisTest
@@ -17,6 +18,7 @@ from lastclick.metrics._report import (
     Section,
     StepFigures,
     Steps,
+    Trend,
     measure,
     report_from,
 )
@@ -30,6 +32,7 @@ __all__ = [
     "Answers",
     "Arm",
     "Basis",
+    "Chart",
     "Contamination",
     "Counts",
     "Curve",
@@ -57,6 +60,7 @@ __all__ = [
     "Steps",
     "Surprise",
     "Survey",
+    "Trend",
     "count",
     "measure",
     "partition",

@@ -1,5 +1,7 @@
 """Rates: shares with their numerator, denominator and interval."""
 
+from html import escape
+
 import attrs
 
 from lastclick.metrics._estimate import CONFIDENCE
@@ -43,6 +45,14 @@ class Rate:
         if self.estimate is None or self.low is None or self.high is None:
             return "-"
         return f"{100 * self.estimate:.1f} % ({100 * self.low:.1f} to {100 * self.high:.1f})"
+
+    def _repr_html_(self) -> str:
+        if self.estimate is None:
+            return f"<span>- ({escape(self.reason or '')})</span>"
+        share, _, limits = str(self).partition(" (")
+        of = f"{self.numerator:,} of {self.denominator:,}"
+        how = escape(f"{100 * self.confidence:g} % {self.method}")
+        return f"<span><b>{share}</b> ({limits}, {of}, {how}</span>"
 
     def to_dict(self) -> dict[str, object]:
         """The rate as plain values, ready for JSON."""

@@ -10,12 +10,15 @@ import attrs
 from typing_extensions import override
 
 from lastclick import _render
+from lastclick._charts import Chart
 from lastclick._fold import Outcome
+from lastclick._frames import Library, frame
 from lastclick._gather import EXCLUDE, Chosen, Events
 from lastclick._money import Money
 from lastclick._rows import instant
 from lastclick.errors import ConfigError
 from lastclick.events import ORDER
+from lastclick.metrics._columns import of_reports, of_steps
 from lastclick.metrics._completion import (
     NOT_BY_DAY,
     clusters,
@@ -30,6 +33,7 @@ from lastclick.metrics._completion import (
 from lastclick.metrics._converted import Rates, revenue_in
 from lastclick.metrics._count import Delivery, counted
 from lastclick.metrics._counts import LOG, Basis, Cell, Counts, Key, Touch, Unit
+from lastclick.metrics._drawings import draw
 from lastclick.metrics._estimate import Estimate, HypothesisTest
 from lastclick.metrics._incremental import Incremental, incremental
 from lastclick.metrics._means import Moments, Pairs
@@ -262,9 +266,10 @@ class Groups(Mapping[Any, "Report"]):
     .. versionadded:: 0.1.0
     """
 
-    def __init__(self, reports: Mapping[str, "Report"], attributes: int) -> None:
+    def __init__(self, reports: Mapping[str, "Report"], by: Sequence[str]) -> None:
         self._reports = reports
-        self._several = attributes > 1
+        self._by = by
+        self._several = len(by) > 1
 
     def _text(self, value: object) -> str:
         if self._several and not isinstance(value, tuple):
@@ -298,9 +303,61 @@ class Groups(Mapping[Any, "Report"]):
         """The reports."""
         return list(self._reports.values())
 
+    def to_frame(self, library: Library = "pandas") -> Any:
+        """The groups as a table of another library: one row each.
+
+        Args:
+            library: ``"pandas"``, ``"polars"`` or ``"pyarrow"``, as in `Report.to_frame`.
+
+        Raises:
+            ConfigError: There is no such library, or it is not installed.
+
+        Example:
+            >>> from lastclick import measure
+            >>> table = measure(events, by="device").groups.to_frame("pyarrow")
+            >>> table.select(["device", "started", "ordered"]).to_pylist()[0]
+            {'device': 'desktop', 'started': 1, 'ordered': 1}
+
+        .. versionadded:: 0.1.0
+        """
+        keyed = [(json.loads(text), report) for text, report in self._reports.items()]
+        return frame(of_reports(self._by, keyed), library)
+
     @override
     def __repr__(self) -> str:
         return f"Groups({', '.join(repr(value) for value in self)})"
+
+
+class Trend(dict[str, "Report"]):
+    """The reports of some periods, by the first day of each, in order. Made by `Report.trend`.
+
+    Example:
+        >>> from lastclick import measure
+        >>> list(measure(events).trend("month"))
+        ['2026-10-01']
+
+    .. versionadded:: 0.1.0
+    """
+
+    def to_frame(self, library: Library = "pandas") -> Any:
+        """The periods as a table of another library: one row each.
+
+        Args:
+            library: ``"pandas"``, ``"polars"`` or ``"pyarrow"``, as in `Report.to_frame`.
+
+        Raises:
+            ConfigError: There is no such library, or it is not installed.
+
+        Example:
+            >>> from lastclick import measure
+            >>> table = measure(events).trend("month").to_frame("pyarrow")
+            >>> table.select(["first_day", "started", "lost"]).to_pylist()
+            [{'first_day': '2026-10-01', 'started': 3, 'lost': 1}]
+
+        .. versionadded:: 0.1.0
+        """
+        keyed = [((first_day,), report) for first_day, report in self.items()]
+        return frame(of_reports(["first_day"], keyed), library)
 
 
 @attrs.frozen(repr=False, eq=False)
@@ -516,7 +573,7 @@ class Report:
     def _clusters(self, currency: str) -> Pairs:
         return clusters(self._span or {}, currency)
 
-    def trend(self, every: Literal["day", "week", "month"] = "day") -> dict[str, "Report"]:
+    def trend(self, every: Literal["day", "week", "month"] = "day") -> Trend:
         """The same report for each day, week or month in which attempts started.
 
         Args:
@@ -541,7 +598,7 @@ class Report:
         except (KeyError, TypeError):
             msg = f"every is 'day', 'week' or 'month', not {every!r:.100}"
             raise ConfigError(msg) from None
-        return self._trend(first_day)
+        return Trend(self._trend(first_day))
 
     def to_dict(self) -> dict[str, Any]:
         """Every figure as plain values, ready for JSON; the same for any arrival of the log.
@@ -616,6 +673,53 @@ class Report:
         .. versionadded:: 0.1.0
         """
         return _render.markdown(page(self))
+
+    def to_frame(self, library: Library = "pandas") -> Any:
+        """The table of steps as a table of another library: one row a step, and one for the order.
+
+        Money is exact, in a column for each currency; what is not known is missing, not zero.
+
+        Args:
+            library: ``"pandas"``, ``"polars"`` or ``"pyarrow"``, whichever you have installed.
+
+        Returns:
+            A pandas or polars DataFrame, or a pyarrow Table.
+
+        Raises:
+            ConfigError: There is no such library, or it is not installed.
+
+        Example:
+            >>> from lastclick import measure
+            >>> table = measure(events).to_frame("pyarrow")
+            >>> table.select(["step", "reached", "dropped", "lost_expected_EUR"]).to_pylist()[1]
+            {'step': 'payment', 'reached': 2, 'dropped': 1, 'lost_expected_EUR': Decimal('60.0000')}
+
+        .. versionadded:: 0.1.0
+        """
+        return frame(of_steps(self), library)
+
+    def chart(self, kind: Literal["funnel", "money", "time"] = "funnel") -> Chart:
+        """A chart of the report, as SVG beside its figures.
+
+        Args:
+            kind: ``"funnel"``: how far attempts got, and where they dropped. ``"money"``: what
+                the carts were worth that were left at each step, by currency. ``"time"``: what
+                share has not ordered, by time from the start; those still going on are not guessed.
+
+        Raises:
+            ConfigError: There is no such chart, or not of some days.
+
+        Example:
+            >>> from lastclick import measure
+            >>> chart = measure(events).chart("money")
+            >>> chart.description
+            'in EUR: cart: none; payment: 60.00 expected, 120.00 at most.'
+            >>> chart.svg[:38]
+            '<svg xmlns="http://www.w3.org/2000/svg'
+
+        .. versionadded:: 0.1.0
+        """
+        return draw(self, kind)
 
     def _repr_html_(self) -> str:
         return _render.html(page(self))
@@ -824,7 +928,7 @@ def _report(
         recovered_revenue=recovered(total),
         survey=survey(total),
         incremental=incremental(total, _assigned(counts, group, days), without_step),
-        groups=Groups(groups, len(basis.by)),
+        groups=Groups(groups, basis.by),
         withheld=0,
         quality=facts,
         reading=None,

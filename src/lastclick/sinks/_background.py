@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
 from lastclick.events import Event
-from lastclick.sinks._bell import Bell
+from lastclick.sinks._threads import Bell, start
 
 #: How much may wait. It does so only where the disk is stuck: a thread writes faster than others
 #: can put.
@@ -172,10 +172,10 @@ class Background:
             try:
                 if not self._running:
                     self._running = True
-                    threading.Thread(target=self._work, name="lastclick", daemon=True).start()
-            except RuntimeError:
-                self._running = False
-                return False
+                    self._running = True  # before it runs, and perhaps ends
+                    if not start(self._work):
+                        self._running = False
+                        return False
             finally:
                 self._starting.release()
         return True

@@ -11,10 +11,10 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple, Protocol
 
 from lastclick.errors import DeliveryError, log_errors, shown
-from lastclick.sinks._bell import Bell
 from lastclick.sinks._lines import is_record
 from lastclick.sinks._losses import Tally
 from lastclick.sinks._retry import Results, Verdict, backoff, results, verdict
+from lastclick.sinks._threads import Bell
 from lastclick.sinks.bodies import Body, Payload, Refused
 
 #: After so many failures in a row a receiver is asked with one event at a time.

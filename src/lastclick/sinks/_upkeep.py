@@ -21,6 +21,7 @@ from pathlib import Path
 from lastclick.errors import DeliveryError, EventError, log_errors
 from lastclick.events import FunnelDeclared, parse_line
 from lastclick.sinks._segment import held, sync
+from lastclick.sinks._threads import start
 
 #: What `FileSink` names its files; nothing else is touched.
 _OURS = re.compile(r"\d{8}T\d{6}\.\d{6}Z-\d+-[0-9a-f]{8}\.jsonl(\.gz(\.tmp)?)?")
@@ -201,12 +202,9 @@ def _ours(fd: int) -> Iterator[None]:
 
 
 def _start() -> None:
-    if _working.acquire(blocking=False):
-        try:
-            threading.Thread(target=_work, name="lastclick-upkeep", daemon=True).start()
-        except RuntimeError:  # no more threads, or the interpreter ends; the next to ask may do it
-            _asked.clear()
-            _working.release()
+    if _working.acquire(blocking=False) and not start(_work):  # the next to ask may do it
+        _asked.clear()
+        _working.release()
 
 
 def _work() -> None:

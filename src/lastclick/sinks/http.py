@@ -7,11 +7,9 @@ import io
 import os
 import socket
 import sys
-import threading
 import time
 import weakref
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any, Literal, NamedTuple, get_args
 from urllib.parse import urljoin
@@ -29,6 +27,7 @@ from lastclick.sinks._sender import Answer, Pace, Sender
 from lastclick.sinks._settings import usable_directory
 from lastclick.sinks._sink import DECLARED
 from lastclick.sinks._spool import Spool
+from lastclick.sinks._threads import start
 from lastclick.sinks._webhooks import sign
 
 try:
@@ -264,9 +263,7 @@ class HttpSink:
         self._outlet = source
         _all_running[:] = [one for one in _all_running if not one.sender.ended] + [made]
         _warn_of_uwsgi()
-        thread = threading.Thread(target=sender.run, name=f"lastclick to {name}", daemon=True)
-        with suppress(RuntimeError):  # the interpreter is ending; a spool is sent by the next one
-            thread.start()
+        start(sender.run)  # where none can be, as the interpreter ends, the next process sends it
         return running
 
     # Ending --------------------------------------------------------------------------------------

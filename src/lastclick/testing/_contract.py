@@ -1,4 +1,4 @@
-"""For your own tests: what every sink owes, as a test-suite to inherit."""
+"""What every sink owes, as a test-suite to inherit."""
 
 import json
 from collections.abc import Iterable
@@ -9,8 +9,6 @@ from typing import Any
 from lastclick.errors import DeliveryError
 from lastclick.events import Attributes, Event, StepEntered, new_id, parse_line
 from lastclick.sinks import Sink
-
-__all__ = ["SinkContract"]
 
 #: Seconds that a sink gets for a flush or a close of some hundred events.
 _PATIENCE_S = 10.0
