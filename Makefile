@@ -14,7 +14,7 @@ SHELL := /bin/bash
 PIP := bin/python -m pip install -qq --disable-pip-version-check \
 	--constraint constraints.txt --build-constraint constraints.txt
 PINS := pyproject.toml constraints.txt
-EXTRAS := cli,http,collect
+EXTRAS := cli,http,collect,django,flask,asgi
 say = @echo "== $(1)"
 
 help: ## this list
@@ -113,7 +113,7 @@ $(PEERS)/.peers: $(PEERS)/.made benchmarks/peers.txt
 
 $(VENV)/.servers: $(VENV)/.dev scripts/servers
 	@echo "== installing what the long proofs run"
-	$(VENV)/$(PIP) --group servers
+	$(VENV)/$(PIP) --group servers --group shops
 	scripts/servers $(VENV)
 	touch $@
 

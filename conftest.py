@@ -25,6 +25,9 @@ import pytest
 
 ROOT = Path(__file__).parent
 
+# The one Django project of a test process: that of tests/integrations, read when it is first used.
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.integrations.djangoshop.settings")
+
 
 def renew_coverage_lock() -> None:
     """A fork beside busy threads may copy coverage's lock while it is held, for ever."""
