@@ -79,7 +79,7 @@ def test_a_rule_that_cannot_be_is_refused(arguments, said):
 
 
 def test_rules_are_checked_against_what_is_there():
-    """Steps, views and templates, each problem one sentence; what cannot be known is passed over."""
+    """Each problem is one sentence; what cannot be known is passed over."""
     rules = [Rule("pay", view="shop:pay"), Rule("cart", template="x.html"), Rule("order")]
 
     assert problems(rules, ["cart", "pay"]) == []

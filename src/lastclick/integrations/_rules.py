@@ -4,10 +4,13 @@ import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from fnmatch import translate
 from types import EllipsisType
+from typing import Any, TypeVar
 
 import attrs
 
 from lastclick.errors import ConfigError, shown
+
+View = TypeVar("View", bound=Callable[..., Any])
 
 #: The page that thanks for the order: such a rule ends the attempt, and records nothing.
 ORDER = "order"
@@ -22,7 +25,10 @@ def _words(value: str | Iterable[str] | None) -> frozenset[str]:
 
 
 def _numbers(value: int | Iterable[int] | None) -> frozenset[int]:
-    return frozenset(() if value is None else (value,) if isinstance(value, int) else value)
+    given = () if value is None else (value,) if isinstance(value, int) else tuple(value)
+    if not all(isinstance(number, int) for number in given):
+        raise TypeError
+    return frozenset(given)
 
 
 @attrs.frozen
@@ -116,6 +122,52 @@ class Rule:
             and (self._path is None or self._path.match(answer.path) is not None)
             and all(_fits(found(answer, name), value) for name, value in self.context.items())
         )
+
+
+def step(
+    name: str,
+    *,
+    method: str | Collection[str] | None = None,
+    status: int | Collection[int] | None = 200,
+    reason: str | None = None,
+    order: str | None = None,
+) -> Callable[[View], View]:
+    """A rule that stands at the view itself: a function or a class, sync or async.
+
+    Several may stand above each other; of those that fit the upper one is taken, before the rules
+    of the settings.
+
+    Args:
+        name: A step of the funnel; ``"order"`` for the thank-you page.
+        method: One or several; any but HEAD and OPTIONS where not given.
+        status: One or several; None for any.
+        reason: The step failed for this reason; else it was entered.
+        order: For the thank-you page: what in its context names the order.
+
+    Example:
+        >>> @step("payment")
+        ... @step("payment", status=422, reason="card_declined")
+        ... def pay(request): ...
+        >>> len(pay.lastclick_rules)
+        2
+
+    .. versionadded:: 0.1.0
+    """
+    rule = Rule(name, method=method, status=status, reason=reason, order=order)
+
+    def mark(view: View) -> View:
+        below = getattr(view, "lastclick_rules", ())
+        view.lastclick_rules = (rule, *below)  # type: ignore[attr-defined]
+        return view
+
+    return mark
+
+
+def own_rules(view: Any) -> tuple[Rule, ...]:
+    """The rules that stand at a view itself, a function or a class."""
+    rules: tuple[Rule, ...] = getattr(view, "lastclick_rules", ())
+    of_class: tuple[Rule, ...] = getattr(getattr(view, "view_class", None), "lastclick_rules", ())
+    return rules or of_class
 
 
 @attrs.define

@@ -2,7 +2,7 @@
 
 try:
     from lastclick.integrations._identity import Cookie
-    from lastclick.integrations._rules import Rule
+    from lastclick.integrations._rules import Rule, step
     from lastclick.integrations._visit import RequestCheckout, Tracking, TrackingStats
     from lastclick.integrations.django._middleware import (
         LastclickMiddleware,
@@ -10,7 +10,7 @@ try:
         record_order,
     )
     from lastclick.integrations.django._settings import tracking
-    from lastclick.integrations.django._views import never_raises, step
+    from lastclick.integrations.django._signals import never_raises
 except ModuleNotFoundError as error:
     msg = "lastclick.integrations.django needs the extra 'django': pip install 'lastclick[django]'"
     raise ModuleNotFoundError(msg, name=error.name) from None

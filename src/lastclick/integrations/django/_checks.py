@@ -10,8 +10,7 @@ from django.template.loader import get_template
 from django.urls import URLPattern, URLResolver, get_resolver
 
 from lastclick.errors import ConfigError
-from lastclick.integrations._rules import problems
-from lastclick.integrations.django._middleware import own_rules
+from lastclick.integrations._rules import own_rules, problems
 from lastclick.integrations.django._settings import tracking
 
 _MIDDLEWARE = "lastclick.integrations.django.LastclickMiddleware"

@@ -12,7 +12,7 @@ from django.utils.cache import patch_vary_headers
 from typing_extensions import override
 
 from lastclick import Checkout
-from lastclick.integrations._rules import Answer, Rule
+from lastclick.integrations._rules import Answer, own_rules
 from lastclick.integrations._visit import Id, More, Price, RequestCheckout, Tracking, Visit
 from lastclick.integrations.django._settings import tracking as read_settings
 
@@ -220,10 +220,3 @@ def _templates(response: HttpResponseBase) -> tuple[str, ...]:
         str(one if isinstance(one, str) else getattr(getattr(one, "template", one), "name", ""))
         for one in several
     )
-
-
-def own_rules(view: Any) -> tuple[Rule, ...]:
-    """The rules that stand at a view itself, a function or a class."""
-    rules: tuple[Rule, ...] = getattr(view, "lastclick_rules", ())
-    of_class: tuple[Rule, ...] = getattr(getattr(view, "view_class", None), "lastclick_rules", ())
-    return rules or of_class

@@ -4,8 +4,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
+from lastclick.integrations._rules import own_rules
 from lastclick.integrations.django._checks import found, named_views
-from lastclick.integrations.django._middleware import own_rules
 from lastclick.integrations.django._settings import tracking
 
 

@@ -1,0 +1,34 @@
+"""What stands at a shop's own receivers of signals."""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import ParamSpec, TypeVar
+
+from lastclick.errors import shown
+from lastclick.integrations.django._settings import tracking
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def never_raises(receiver: Callable[P, R]) -> Callable[P, R | None]:
+    """For a receiver of signals that records: what it raises is counted, and costs no sale.
+
+    Example:
+        >>> @never_raises
+        ... def record(sender, order, **kwargs):
+        ...     current_checkout.complete(order.number, (order.total_incl_tax, order.currency))
+
+    .. versionadded:: 0.1.0
+    """
+
+    @wraps(receiver)
+    def guarded(*args: P.args, **kwargs: P.kwargs) -> R | None:
+        try:
+            return receiver(*args, **kwargs)
+        except Exception as error:  # noqa: BLE001 - a checkout goes on whatever is wrong in there
+            name = getattr(receiver, "__qualname__", "a receiver")
+            tracking().fault("receiver_raised", f"{name} raised {shown(error)}")
+            return None
+
+    return guarded
