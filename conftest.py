@@ -106,6 +106,8 @@ else:
         def parse(cls, path, *parsers, encoding="utf-8"):
             document = super().parse(path, *parsers, encoding=encoding)
             parts = Path(path).relative_to(ROOT / "src").with_suffix("").parts
+            if "django" in parts:  # whose parts cannot be imported before
+                importlib.import_module("django").setup()
             module = importlib.import_module(".".join(parts).removesuffix(".__init__"))
             root = importlib.import_module("lastclick")
             document.namespace.update(small_log())

@@ -47,6 +47,9 @@ MODULES = (
     ".errors",
     ".privacy",
     ".testing",
+    ".integrations.django",
+    ".integrations.flask",
+    ".integrations.asgi",
 )
 HOMES = {
     name: f"lastclick{module}.{name}"
