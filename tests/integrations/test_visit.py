@@ -1,0 +1,197 @@
+"""The handle of a request, without a framework."""
+
+import subprocess
+import sys
+from enum import Enum
+
+import pytest
+
+pytest.importorskip("itsdangerous", reason="the extras of the frameworks are not installed")
+
+from lastclick import Funnel
+from lastclick.errors import EventError, raise_errors
+from lastclick.integrations._identity import Attempt
+from lastclick.integrations._rules import Answer, Rule
+from lastclick.integrations._visit import RequestCheckout, Tracking, Visit
+from lastclick.sinks import MemorySink
+
+
+class Step(Enum):
+    CART = "cart"
+    PAYMENT = "payment"
+
+
+class Asked:
+    """A request that a test makes up."""
+
+    request = "the request"
+    line = "GET /"
+    path = "/"
+    tls = False
+
+    def __init__(self, cookie=None):
+        self.value = cookie
+
+    def cookie(self, name):
+        return self.value
+
+    def header(self, name):
+        return None
+
+
+@pytest.fixture
+def sink():
+    return MemorySink()
+
+
+def tracking(sink, **more):
+    funnel = Funnel("checkout", steps=Step, sink=sink)
+    return Tracking(funnel, **{"on_error": lambda _: None, **more})
+
+
+def page(**more):
+    return Answer(**{"method": "GET", "path": "/", "status": 200, **more})
+
+
+def test_the_handle_has_all_verbs_of_a_checkout(sink):
+    """Steps may be members of an Enum, and every event takes what a checkout's takes."""
+    visit = Visit(tracking(sink), Asked())
+    handle = RequestCheckout(lambda: visit)
+
+    handle.enter(Step.CART, event_id="e-1")
+    handle.fail("payment", "card_declined", ("1", "EUR"), attributes={"card": "visa"})
+    handle.assign("treated", campaign="autumn")
+    handle.remind("email")
+    handle.click("email")
+    handle.complete("o-1", ("1", "EUR"))
+
+    assert [event.type for event in sink.events] == [
+        "step_entered",
+        "step_failed",
+        "holdout_assigned",
+        "reminder_sent",
+        "reminder_clicked",
+        "order_completed",
+    ]
+    assert {event.checkout_id for event in sink.events} == {handle.checkout_id}
+    assert Attempt.read(visit.cookie()).ordered
+    assert visit.tracking.stats.told == 6
+
+
+def test_the_first_step_of_the_next_cart_is_a_new_attempt(sink):
+    """Where the cookie says that its attempt has ordered; other steps belong to that one."""
+    own = tracking(sink)
+    ordered = Attempt.new().with_order("o-1")
+
+    Visit(own, Asked(ordered.value)).tell("enter", "payment")
+    Visit(own, Asked(ordered.value)).tell("enter", Step.CART)
+
+    assert sink.events[0].checkout_id == ordered.id != sink.events[1].checkout_id
+
+
+def test_a_thank_you_page_without_a_cookie_begins_nothing(sink):
+    """Nor one without consent, or in a shop that names its attempts."""
+    rule = Rule("order")
+
+    for own in (
+        tracking(sink),
+        tracking(sink, consent=lambda request: False),
+        tracking(sink, checkout_id=lambda request: "c-1"),
+    ):
+        visit = Visit(own, Asked())
+        visit.answered(rule, page())
+        assert visit.cookie() is None
+
+
+def test_a_shop_that_names_its_attempts_asks_for_no_cookie(sink):
+    """Its first step asks nobody whether the attempt has ordered."""
+    own = tracking(sink, checkout_id=lambda request: 7, has_ordered=lambda attempt: 1 / 0)
+    visit = Visit(own, Asked())
+
+    visit.tell("enter", "cart")
+
+    assert visit.cookie() is None
+    assert sink.events[0].checkout_id == "7"
+
+
+def test_nothing_is_said_without_a_secret(sink):
+    """A value that nobody could check is none; asking for it is counted."""
+    own = tracking(sink)
+    handle = RequestCheckout(lambda: Visit(own, Asked()))
+
+    assert handle.token() == ""
+    assert not handle.resume("x")
+    assert own.stats.faults == {"no_secret": 2}
+
+
+def test_without_consent_there_is_no_id_and_no_bridge(sink):
+    """Neither out nor in."""
+    own = tracking(sink, consent=lambda request: False, secret="a secret of the shop")
+    handle = RequestCheckout(lambda: Visit(own, Asked()))
+
+    assert handle.checkout_id is None
+    assert handle.token() == ""
+    assert not handle.resume("x")
+    handle.complete("o-1", ("1", "EUR"))
+    assert sink.events == []
+
+
+def test_a_rule_that_cannot_compare_fits_nothing(sink):
+    """What a template was given may raise when it is compared; the page is unharmed."""
+
+    class Odd:
+        def __eq__(self, other):
+            raise RuntimeError("not now")
+
+        __hash__ = None
+
+    own = tracking(sink, rules=[Rule("cart", context={"step": "cart"})])
+
+    assert Visit(own, Asked()).matched(page(context={"step": Odd()})) is None
+    assert own.stats.faults == {"rule_raised": 1}
+
+
+def test_attributes_that_are_none_cost_nothing_else(sink):
+    """A hook may give None, or nonsense."""
+    for given in (None, 5, {"device": "tv"}):
+        Visit(tracking(sink, attributes=lambda request, given=given: given), Asked()).tell(
+            "enter", "cart"
+        )
+
+    assert [dict(event.attributes) for event in sink.events] == [{}, {}, {"device": "tv"}]
+
+
+def test_errors_can_be_raised_in_tests(sink):
+    """With `raise_errors`, as everywhere."""
+    own = tracking(sink, on_error=raise_errors)
+
+    with pytest.raises(EventError, match="holds"):
+        Visit(own, Asked("junk")).tell("enter", "cart")
+
+
+@pytest.mark.parametrize(
+    ("module", "missing", "extra"),
+    [
+        ("django", "django", "django"),
+        ("django", "asgiref", "django"),
+        ("flask", "flask", "flask"),
+        ("flask", "itsdangerous", "flask"),
+        ("asgi", "itsdangerous", "asgi"),
+    ],
+)
+def test_a_missing_extra_is_one_sentence(module, missing, extra):
+    """It names what was imported and the extra."""
+    program = (
+        f"import sys; sys.modules[{missing!r}] = None\n"
+        f"try: import lastclick.integrations.{module}\n"
+        "except ModuleNotFoundError as error: print(error)"
+    )
+
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", program], capture_output=True, text=True, check=True
+    )
+
+    assert done.stdout == (
+        f"lastclick.integrations.{module} needs the extra {extra!r}: "
+        f"pip install 'lastclick[{extra}]'\n"
+    )
