@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from benchmarks import delivery, emit, imports, read
+from benchmarks import delivery, emit, imports, read, request
 from benchmarks.child import machine
 
 
@@ -18,6 +18,7 @@ def main() -> None:
     print(emit.report(rounds=7), flush=True)
     print(imports.report(runs=15), flush=True)
     print(delivery.report(rounds=3, runs=7), flush=True)
+    print(request.report(requests=5000), flush=True)
     print(read.report(sizes, seed=1, runs=3, readers=list(read.READERS), keep=options.keep))
 
 
