@@ -22,6 +22,7 @@ if __name__ == "__main__":
     django.setup()
     if sys.argv[1] == "fill":
         from django.apps import apps
+        from django.conf import settings
         from django.core.management import call_command
         from django.db import connection
         from django.test.utils import override_settings
@@ -32,6 +33,9 @@ if __name__ == "__main__":
         labels = {config.label: None for config in apps.get_app_configs()}
         with override_settings(MIGRATION_MODULES=labels):  # the tables at once
             call_command("migrate", run_syncdb=True, verbosity=0)
+            # Oscar links it at the first page, and two workers may do so at once.
+            settings.MEDIA_ROOT.mkdir()
+            (settings.MEDIA_ROOT / settings.OSCAR_MISSING_IMAGE_URL).touch()
             if connection.vendor == "sqlite":  # readers do not wait for the writer
                 connection.cursor().execute("PRAGMA journal_mode=WAL")
         print(json.dumps(fill()))
