@@ -298,6 +298,17 @@ def test_a_hook_that_raises_costs_no_page(set_up):
     assert own.told() == []
 
 
+def test_a_sink_that_is_down_costs_no_page(set_up, tmp_path):
+    """The page is there, and the funnel counts what its sink could not keep."""
+    own = set_up()
+    own.sink.close(0.0)
+
+    walk(Client())
+
+    assert own.told() == []
+    assert own.funnel.stats.undelivered == {"closed": 5}
+
+
 def test_an_attempt_crosses_to_another_session(set_up):
     """A signed value carries it; a forged one changes nothing and is counted."""
     own = set_up()

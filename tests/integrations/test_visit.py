@@ -29,14 +29,14 @@ class Asked:
     path = "/"
     tls = False
 
-    def __init__(self, cookie=None):
-        self.value = cookie
+    def __init__(self, cookie=None, agent=None):
+        self.value, self.agent = cookie, agent
 
     def cookie(self, name):
         return self.value
 
     def header(self, name):
-        return None
+        return self.agent if name == "User-Agent" else None
 
 
 @pytest.fixture
@@ -122,6 +122,20 @@ def test_nothing_is_said_without_a_secret(sink):
     assert handle.token() == ""
     assert not handle.resume("x")
     assert own.stats.faults == {"no_secret": 2}
+
+
+def test_an_order_that_a_payment_provider_tells_is_no_robot_s(sink):
+    """Its program brings the signed value; what else it does is still a robot's."""
+    own = tracking(sink, secret="a secret of the shop")
+    here, there = Visit(own, Asked()), Visit(own, Asked(agent="curl/8"))
+    shopper, provider = RequestCheckout(lambda: here), RequestCheckout(lambda: there)
+
+    assert provider.resume(shopper.token())
+    provider.click("email")
+    provider.complete("o-1", ("1", "EUR"))
+
+    assert [event.attributes.get("traffic") for event in sink.events] == ["bot", None]
+    assert {event.checkout_id for event in sink.events} == {shopper.checkout_id}
 
 
 def test_without_consent_there_is_no_id_and_no_bridge(sink):

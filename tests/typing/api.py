@@ -25,6 +25,14 @@ from lastclick import (
 from lastclick.analysis import compare, marketing, suggest_abandon_after, what_if
 from lastclick.errors import LastclickError, log_errors, raise_errors
 from lastclick.events import Event, ShopperEvent, StepEntered, SurveyReason, parse_line
+from lastclick.integrations.asgi import (
+    Cookie,
+    Rule,
+    Tracking,
+    TrackingStats,
+    current_checkout,
+    step,
+)
 from lastclick.metrics import Estimate
 from lastclick.privacy import pseudonymize, redact
 from lastclick.sinks import FileSink, MemorySink, Sink
@@ -217,3 +225,27 @@ assert_journey(captured.events, "c-1").entered("cart", CheckoutStep.PAYMENT).fai
     "payment", reason="card_declined"
 ).completed(total=price).nothing_else()
 assert_journey(captured.records, UUID(int=1)).completed(total=("59.90", "EUR")).not_completed()
+
+# ---- web frameworks
+
+rules = [
+    Rule("cart", view="shop:cart"),
+    Rule("payment", template="pay.html", context={"error": ...}, reason="card_declined"),
+    Rule("order", view="shop:thanks", order="order.number"),
+]
+tracking = Tracking(named, rules=rules, cookie=Cookie(max_age=timedelta(days=7)))
+assert_type(tracking.stats, TrackingStats)
+assert_type(current_checkout.checkout_id, str | None)
+current_checkout.enter("cart", value=("59.90", "EUR"), at=datetime.now(UTC))
+current_checkout.complete("o-1", Money("59.90", "EUR"), event_id="evt_1")
+assert_type(current_checkout.resume(current_checkout.token()), bool)
+current_checkout.enter("cart", when=1)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+Rule(5)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+
+@step("payment", status=422, reason="card_declined")
+def pay_page(number: int) -> str:
+    return str(number)
+
+
+assert_type(pay_page(5), str)

@@ -254,7 +254,7 @@ class Tracking:
 class Visit:
     """One request: finds out whose attempt it is when something is first told, and not before."""
 
-    __slots__ = ("_asked", "_attempt", "_checkout", "_own_cookie", "_why", "tracking")
+    __slots__ = ("_asked", "_attempt", "_checkout", "_own_cookie", "_resumed", "_why", "tracking")
 
     def __init__(self, tracking: Tracking, asked: Asked) -> None:
         self.tracking = tracking
@@ -262,6 +262,7 @@ class Visit:
         self._attempt: Attempt | None = None
         self._checkout: Checkout[Any] | None = None
         self._own_cookie = False
+        self._resumed = False
         self._why: str | None = None
 
     # What views do.
@@ -286,6 +287,9 @@ class Visit:
             return None
         if verb == "enter" and _name(given[0]) == tracking.steps[0]:
             self._begin()
+        if verb == "complete" and self._resumed:
+            # A program with a signed value is the payment provider's: its order is no robot's.
+            return self._bind(robot=False)
         if self._checkout is None:
             self._checkout = self._bind()
         if self._checkout is None:
@@ -311,7 +315,7 @@ class Visit:
         attempt = self.tracking.read_token(token, max_age)
         if attempt is None:
             return False
-        self._attempt, self._own_cookie = Attempt(attempt), True
+        self._attempt, self._own_cookie, self._resumed = Attempt(attempt), True, True
         self._checkout = self._bind()
         return True
 
@@ -386,9 +390,10 @@ class Visit:
             self._attempt = self._attempt.after_thanks(order)
             self._checkout = None
 
-    def _bind(self) -> Checkout[Any] | None:
+    def _bind(self, *, robot: bool | None = None) -> Checkout[Any] | None:
         tracking, asked = self.tracking, self._asked
-        robot = is_robot(asked.header)
+        if robot is None:
+            robot = is_robot(asked.header)
         attempt = self._attempt or self._identify(robot=robot)
         if attempt is None:
             return None
