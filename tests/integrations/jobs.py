@@ -15,7 +15,9 @@ app.conf.broker_transport_options = {
     "data_folder_out": f"{FOLDER}/queue",
     "control_folder": f"{FOLDER}/control",
 }
-funnel = Funnel("checkout", steps=("cart",), sink=FileSink(f"{FOLDER}/log"))
+# The sink that holds events back, so that nothing but the flush must have written them.
+sink = FileSink(f"{FOLDER}/log", durability="exit")
+funnel = Funnel("checkout", steps=("cart",), sink=sink)
 
 
 @app.task
