@@ -8,6 +8,13 @@ from django.views.decorators.http import require_GET, require_POST
 
 from examples.django_shop.cart import Cart
 from examples.django_shop.models import Order, Product
+from lastclick.integrations.django import RequestCheckout
+
+
+class ShopRequest(HttpRequest):
+    """A request with the handle that the middleware gives it, for type checkers."""
+
+    lastclick: RequestCheckout
 
 
 class AddressForm(forms.Form):
@@ -49,7 +56,7 @@ def details(request: HttpRequest) -> HttpResponse:
     return TemplateResponse(request, "shop/details.html", {"form": form})
 
 
-def payment(request: HttpRequest) -> HttpResponse:
+def payment(request: ShopRequest) -> HttpResponse:
     """Charge the card and write the order."""
     own = Cart(request)
     if not own.lines or own.address is None:
