@@ -255,6 +255,7 @@ def test_workers_of_xdist_capture_and_warn(shop: pytest.Pytester) -> None:
     assert len(recorded(shop)) == 1
 
 
+@pytest.mark.lastclick_real_sink  # sinks of other tests may still be at work beside this one
 def test_a_receiver_on_this_machine_is_not_real(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
