@@ -95,7 +95,7 @@ class _Shop:
         self.funnel = Funnel(
             "checkout",
             steps=STEPS,
-            sink=FileSink(directory),
+            sink=FileSink(directory, compress=False),  # small, and there to be looked at
             on_error=raise_errors,
             clock=lambda: self._now,
         )
