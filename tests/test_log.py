@@ -441,3 +441,24 @@ def test_a_file_that_is_gone_by_now_was_not_there(
 
     assert [event.line for event in log] == [lines[2]]
     assert (log.problems.files, log.problems.torn) == (1, 0)
+
+
+def test_a_directory_may_go_while_it_is_listed(
+    tmp_path: Path,
+    write: Callable[..., Path],
+    lines: list[bytes],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A part of a spool that is sent and removed meanwhile is not there, and no fault."""
+    write(lines[1] + b"\n", "a.jsonl")
+    (tmp_path / "part").mkdir()
+    scandir = os.scandir
+
+    def late(path: Path | str) -> object:
+        if Path(path).name == "part":
+            raise FileNotFoundError(2, "No such file or directory", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", late)
+
+    assert [event.line for event in read_log(tmp_path)] == [lines[1]]

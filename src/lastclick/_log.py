@@ -131,7 +131,7 @@ class Log:
         """
         if self.path.is_dir():
             # Twice: a file that is compressed during one listing may be in it under neither name.
-            found = {*self.path.rglob("*"), *self.path.rglob("*")}
+            found = {*_walk(self.path), *_walk(self.path)}
             return _standing({path for path in found if path.name.endswith(SUFFIXES)})
         if not self.path.exists() and not _packed(self.path).exists():
             msg = f"no log at {self.path}; pass the directory that FileSink writes, or a file"
@@ -268,6 +268,12 @@ class _Meter:
     def _place(self, place: Place) -> None:
         if len(self._places) < _PLACES:
             self._places.append(place)
+
+
+def _walk(directory: Path) -> Iterator[Path]:
+    """The files below a directory; `rglob` would raise where a part of a spool goes meanwhile."""
+    for parent, _, names in os.walk(directory):
+        yield from (Path(parent, name) for name in names)
 
 
 def _packed(file: Path) -> Path:
