@@ -9,7 +9,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .ONESHELL:
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-long setup setup-bench check format tests tests-core docs bench matrix clean
+.PHONY: help demo test test-long setup setup-bench check format tests tests-wires tests-rest coverage tests-core docs bench matrix clean
 
 PIP := bin/python -m pip install -qq --disable-pip-version-check \
 	--constraint constraints.txt --build-constraint constraints.txt
@@ -28,7 +28,9 @@ demo: $(VENV)/.demo ## a small shop, 400 shoppers, and the report about them
 
 test: $(VENV)/.dev $(CORE)/.core check docs ## everything that must hold: checks, docs, tests with no extras and with all
 	$(call say,tests; those with no extras run beside those with all; some minutes)
-	$(MAKE) --no-print-directory --jobs=2 --output-sync=target tests-core tests
+	rm -f .coverage .coverage.*
+	$(MAKE) --no-print-directory --jobs=2 --output-sync=target tests-core tests-wires tests-rest
+	$(MAKE) --no-print-directory coverage
 
 test-long: $(VENV)/.servers ## the long proofs: kill, fork, full disk, many processes
 	$(call say,long proofs)
@@ -57,7 +59,21 @@ format: $(VENV)/.dev ## mend what ruff can mend
 tests: $(VENV)/.dev ## the tests, with all extras, and their coverage of src
 	$(call say,tests with all extras)
 	rm -f .coverage .coverage.*
-	$(VENV)/bin/python -m coverage run -m pytest -q -m "not long"
+	$(MAKE) --no-print-directory --jobs=2 --output-sync=target tests-wires tests-rest
+	$(MAKE) --no-print-directory coverage
+
+# In two halves of about the same length, for there are two cores.
+WIRES := tests/sinks tests/collect tests/delivery tests/integrations
+tests-wires:
+	$(call say,tests with all extras: sinks and what they talk to)
+	$(VENV)/bin/python -m coverage run -m pytest -q -p no:cacheprovider -m "not long" $(WIRES)
+
+tests-rest:
+	$(call say,tests with all extras: all others)
+	$(VENV)/bin/python -m coverage run -m pytest -q -m "not long" $(WIRES:%=--ignore=%)
+
+coverage:
+	$(call say,coverage of src)
 	$(VENV)/bin/python -m coverage combine --quiet
 	$(VENV)/bin/python -m coverage report
 
