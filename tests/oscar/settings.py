@@ -31,7 +31,7 @@ INSTALLED_APPS = [
     "django.contrib.sites",
     "django.contrib.staticfiles",
     "oscar.config.Shop",
-    "oscar.apps.analytics.apps.AnalyticsConfig",
+    "tests.oscar.analytics.AnalyticsConfig",
     "tests.oscar.checkout.apps.CheckoutConfig",
     "oscar.apps.address.apps.AddressConfig",
     "tests.oscar.shipping.apps.ShippingConfig",
