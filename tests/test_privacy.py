@@ -41,7 +41,7 @@ def test_a_customer_becomes_a_pseudonym() -> None:
     assert event.customer_id is not None
     assert len(event.customer_id) == 32
     assert int(event.customer_id, 16)
-    assert b"ada" not in event.line
+    assert ADA.encode() not in event.line
     assert json.loads(event.line)["customer_id"] == event.customer_id
 
 

@@ -21,6 +21,7 @@ EXPRESS = Decimal("9.90")
 PASSWORD = "a password of 1"
 #: What must not be in the log.
 AGENT, ADDRESS, STREET = "Mozilla/5.0 (Shopware 7) Firefox/99.0", "203.0.113.77", "Elm Street"
+NAME = "Adelheid"  # long enough to be in no random id
 
 
 @dataclass
@@ -115,7 +116,7 @@ class Shopper:
     def address(self, *, mistyped: bool, abroad: bool) -> None:
         self.get("/checkout/shipping-address/")
         where = {
-            "first_name": "Ada",
+            "first_name": NAME,
             "last_name": self.name,
             "line1": STREET,
             "line4": "Berlin",
