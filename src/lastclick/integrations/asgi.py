@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 from lastclick import Funnel
 
 try:
-    from lastclick.integrations._identity import Cookie
+    from lastclick.integrations._identity import Cookie, cookie_in
     from lastclick.integrations._rules import Answer, Rule, own_rules, step
     from lastclick.integrations._visit import RequestCheckout, Tracking, TrackingStats, Visit
 except ModuleNotFoundError as error:
@@ -64,12 +64,7 @@ class _Asked:
         return self.request.get("scheme") == "https"
 
     def cookie(self, name: str, /) -> str | None:
-        found = None
-        for part in (self.header("cookie") or "").split(";"):
-            key, _, value = part.partition("=")
-            if key.strip() == name:
-                found = value.strip().strip('"')
-        return found
+        return cookie_in(self.header("cookie"), name)
 
     def header(self, name: str, /) -> str | None:
         wanted = name.lower().encode("latin-1")

@@ -11,7 +11,7 @@ try:
     from flask import Flask, Request, Response, has_request_context, request, template_rendered
     from flask.cli import AppGroup
 
-    from lastclick.integrations._identity import Cookie
+    from lastclick.integrations._identity import Cookie, cookie_in
     from lastclick.integrations._rules import Answer, Rule, own_rules, step
     from lastclick.integrations._visit import RequestCheckout, Tracking, TrackingStats, Visit
 except ModuleNotFoundError as error:
@@ -55,7 +55,8 @@ class _Asked:
         return self.request.is_secure
 
     def cookie(self, name: str, /) -> str | None:
-        return self.request.cookies.get(name)
+        # Flask's own reading passes over what is badly written; junk is to be counted.
+        return cookie_in(self.request.headers.get("Cookie"), name)
 
     def header(self, name: str, /) -> str | None:
         return self.request.headers.get(name)
