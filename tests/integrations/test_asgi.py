@@ -1,6 +1,8 @@
 """ASGI: Starlette, FastAPI and Litestar, and a server that knows none of them."""
 
 import asyncio
+import gc
+import weakref
 from contextlib import asynccontextmanager
 
 import pytest
@@ -284,6 +286,37 @@ def test_a_router_that_does_not_tell_is_not_checked(sink):
     asyncio.run(tracked(scope, None, send))
 
     assert tracked.tracking.stats.faults == {}
+
+
+def test_a_request_leaves_nothing_to_the_garbage_collector(sink):
+    """Its handle is gone with it; a task that goes on finds the same attempt."""
+    handles, attempts, tasks = [], [], []
+
+    async def later():
+        await asyncio.sleep(0)
+        attempts.append(current_checkout.checkout_id)
+
+    async def app(scope, receive, send):
+        handles.append(weakref.ref(scope["state"]["lastclick"]))
+        attempts.append(current_checkout.checkout_id)
+        tasks.append(asyncio.create_task(later()))
+
+    async def go():
+        scope = {"type": "http", "method": "GET", "path": "/", "headers": []}
+        await LastclickMiddleware(app, funnel(sink))(scope, None, None)
+        assert scope["state"]["lastclick"] is current_checkout
+        await tasks.pop()
+        del scope
+        await asyncio.sleep(0)
+        assert handles[0]() is None
+
+    gc.disable()
+    try:
+        asyncio.run(go())
+    finally:
+        gc.enable()
+
+    assert attempts[0] == attempts[1] is not None
 
 
 def start(app):

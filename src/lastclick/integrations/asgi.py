@@ -117,7 +117,8 @@ class LastclickMiddleware:
             await self.app(scope, receive, send)
             return
         visit = Visit(self.tracking, _Asked(scope))
-        scope.setdefault("state", {})["lastclick"] = RequestCheckout(lambda: visit)
+        state = scope.setdefault("state", {})
+        state["lastclick"] = RequestCheckout(lambda: visit)
         extensions = scope.get("extensions") or {}
         passed_on = _RENDERED in extensions
         scope["extensions"] = {**extensions, _RENDERED: extensions.get(_RENDERED, {})}
@@ -139,6 +140,9 @@ class LastclickMiddleware:
             await self.app(scope, receive, watched)
         finally:
             _visit.reset(token)
+            # Tasks that go on find the same visit by their context. The request's own handle would
+            # hold the request that holds it, and leave both to the garbage collector.
+            state["lastclick"] = current_checkout
 
     def _starting(self, scope: Scope, send: Send) -> Send:
         async def watched(message: Message) -> None:
