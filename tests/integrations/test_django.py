@@ -11,6 +11,7 @@ pytest.importorskip("django", reason="the extra 'django' is not installed")
 from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 from django.db import transaction
+from django.dispatch import Signal
 from django.test import AsyncClient, Client, RequestFactory
 from django.test.utils import override_settings
 
@@ -415,6 +416,28 @@ def test_a_receiver_never_raises(set_up):
         raise RuntimeError("no such order")
 
     assert receiver(None) is None
+    assert tracking().stats.faults == {"receiver_raised": 1}
+
+
+def test_an_async_receiver_never_raises_either(set_up):
+    """Django awaits it as it would without the decorator."""
+    set_up()
+    signal, given = Signal(), []
+
+    @never_raises
+    async def good(sender, **kwargs):
+        given.append(sender)
+        return "recorded"
+
+    @never_raises
+    async def bad(sender, **kwargs):
+        raise RuntimeError("no such order")
+
+    signal.connect(good)
+    signal.connect(bad)
+
+    assert [answer for _, answer in signal.send("the shop")] == ["recorded", None]
+    assert given == ["the shop"]
     assert tracking().stats.faults == {"receiver_raised": 1}
 
 
