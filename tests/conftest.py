@@ -1,10 +1,14 @@
 """What all tests share: the Hypothesis profiles and the data that lies beside the checkout."""
 
 import os
+import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
+
+from tests.disks import mount
 
 ROOT = Path(__file__).parent.parent
 
@@ -23,3 +27,11 @@ def shared() -> Path:
             f"no reference data: neither {folder.name}/ beside this checkout nor LASTCLICK_SHARED"
         )
     return folder
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A real file system of 64 KiB."""
+    mount(tmp_path, "size=64k")
+    yield tmp_path
+    subprocess.run(["umount", "--lazy", str(tmp_path)], check=True)

@@ -4,8 +4,7 @@ import os
 import secrets
 from pathlib import Path
 
-DATA = Path(os.environ.get("SHOP_DATA", "shop-data"))
-DATA.mkdir(exist_ok=True)
+DATA = Path(os.environ.get("SHOP_DATA", "."))
 
 SECRET_KEY = os.environ.get("SHOP_SECRET") or secrets.token_hex()
 DEBUG = bool(os.environ.get("SHOP_DEBUG"))
@@ -46,7 +45,7 @@ TEMPLATES = [
 DATABASES = {
     "default": {
         "ENGINE": "django.db.backends.sqlite3",
-        "NAME": DATA / "shop.db",
+        "NAME": DATA / "django-shop.db",
         "ATOMIC_REQUESTS": True,
     }
 }
@@ -58,5 +57,5 @@ LASTCLICK = {
     "rules": "examples.django_shop.tracking.RULES",
     "value": "examples.django_shop.tracking.cart_value",
     "customer_id": "examples.django_shop.tracking.customer_id",
-    "log": DATA / "log",
+    "log": DATA / "django-shop-log",
 }

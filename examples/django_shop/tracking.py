@@ -17,7 +17,7 @@ funnel = Funnel(
         Step("details", stage="purchase", owner="growth"),
         Step("payment", stage="purchase", owner="payments"),
     ),
-    sink=FileSink(settings.LASTCLICK["log"]),
+    sink=FileSink(str(settings.LASTCLICK["log"])),
 )
 
 # Failures come before the pages that show them; an empty cart is no step.

@@ -37,8 +37,8 @@ def against_notes(report: Report, notes: Notes) -> Iterator[Check]:
     """What the shoppers know they did."""
     yield Check("the last thing that happened", f"{report.as_of:%d %b %H:%M}", f"{END:%d %b %H:%M}")
     yield Check("attempts begun by people", report.started, len(notes.people))
-    robots = len(notes.attempts) - len(notes.people)
-    yield Check("attempts of robots, left out", report.quality.excluded_attempts, robots)
+    pages = sum(len(attempt.seen) for attempt in notes.robots) + notes.scans
+    yield Check("pages of robots, left out", report.quality.excluded_attempts, pages)
     yield Check("clicks of mail scanners, left out", report.quality.excluded_events, notes.scans)
     became = Counter(attempt.outcome(END) for attempt in notes.people)
     for outcome in Outcome:
@@ -113,8 +113,10 @@ def _revenue(report: Report, currency: str, gross: int, refunded: int) -> Iterat
         yield Check(f"revenue {name}", reported, Money.from_minor(known, currency))
 
 
-def against_books(report: Report, journeys: Iterable[Journey], database: Path) -> Iterator[Check]:
-    """What the shop has in its own books."""
+def against_books(
+    report: Report, journeys: Iterable[Journey], robots: int, database: Path
+) -> Iterator[Check]:
+    """What the shop has in its own books, which do not tell the carts of robots from others."""
     db = sqlite3.connect(database)
     try:
         orders = db.execute("SELECT id, total, currency FROM orders").fetchall()
@@ -124,8 +126,7 @@ def against_books(report: Report, journeys: Iterable[Journey], database: Path) -
         checkouts = db.execute("SELECT count(*) FROM checkouts").fetchone()[0]
     finally:
         db.close()
-    tried = report.started + report.quality.excluded_attempts
-    yield Check("checkouts, robots included", tried, checkouts)
+    yield Check("checkouts, robots included", report.started + robots, checkouts)
     yield Check("orders", report.ordered, len(orders))
     told = {order.order_id for journey in journeys for order in journey.orders}
     missing = {f"o-{number}" for number, _, _ in orders} ^ told

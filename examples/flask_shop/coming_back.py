@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from flask import Blueprint, abort, current_app, redirect, url_for
+from flask import Blueprint, abort, current_app, g, redirect, url_for
 from itsdangerous import BadSignature, URLSafeSerializer
 from werkzeug.wrappers import Response as AnyResponse
 
@@ -14,7 +14,7 @@ from examples.flask_shop.context import (
     remember,
     shop,
 )
-from examples.flask_shop.tracking import is_robot, tracked
+from lastclick.integrations.flask import current_checkout
 
 REMIND_AFTER = timedelta(hours=1)
 pages = Blueprint("back", __name__)
@@ -35,11 +35,10 @@ def open_link(token: str) -> AnyResponse:
         checkout = None
     if checkout is None:
         abort(404)
-    tracked(checkout).click("email", campaign="come-back")
+    g.checkout_id = checkout["id"]  # this request is about that one, whatever the cookie says
+    current_checkout.click("email", campaign="come-back")
     response = redirect(url_for("shop.see_cart"), code=303)
-    # A mail scanner opens links too. It is given no cart, or it would count as a visit.
-    if not is_robot():
-        remember(response, checkout["id"])
+    remember(response, checkout["id"])
     return response
 
 
@@ -69,7 +68,7 @@ def send_reminders() -> dict[str, int]:
             db.execute(
                 "UPDATE checkouts SET reminded_at = ? WHERE id = ?", (now_text(), checkout["id"])
             )
-        # Not `tracked`: it is the shop that acts here, not the shopper's device.
+        # Not `current_checkout`: it is the shop that acts here, no shopper is in front of us.
         shop().funnel.checkout(checkout["id"], customer_id=f"u-{checkout['customer_id']}").remind(
             "email", campaign="come-back"
         )

@@ -11,7 +11,7 @@ from flask import Response, abort, current_app, g, make_response, render_templat
 from werkzeug.wrappers import Response as AnyResponse
 
 from examples.flask_shop import store
-from lastclick import Funnel
+from lastclick import Funnel, Money
 
 COOKIE = "checkout"
 
@@ -68,10 +68,20 @@ class Cart:
         goods = sum(int(line["price"]) * int(line["quantity"]) for line in self.lines)
         return goods + store.delivery_price(goods, self.row["delivery"])
 
+    @property
+    def value(self) -> Money:
+        return Money.from_minor(self.total, self.row["currency"])
+
+
+def this_checkout() -> sqlite3.Row | None:
+    """The checkout that this request is about, paid or not: a link's, or the cookie's."""
+    checkout_id = g.get("checkout_id") or request.cookies.get(COOKIE)
+    return store.find_checkout(database(), checkout_id)
+
 
 def find_cart() -> Cart | None:
     """The cart that this browser's cookie names, unless it was paid; it may be empty."""
-    row = store.find_checkout(database(), request.cookies.get(COOKIE))
+    row = this_checkout()
     if row is None or row["order_id"] is not None:
         return None
     return Cart(row, store.cart_lines(database(), row))

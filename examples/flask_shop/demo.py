@@ -38,11 +38,12 @@ def run(log: Path, *, shoppers: int, seed: int) -> Result:
         notes = record(log, database, shoppers=shoppers, seed=seed)
         recorded = read_log(log)
         report = measure(recorded, by="device")
+        told = journeys(recorded, as_of=END)
         return Result(
             report,
             notes,
             by_notes=tuple(against_notes(report, notes)),
-            by_books=tuple(against_books(report, journeys(recorded, as_of=END), database)),
+            by_books=tuple(against_books(report, told, len(notes.robots), database)),
         )
 
 

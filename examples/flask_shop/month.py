@@ -35,6 +35,11 @@ class Notes:
         return [attempt for attempt in self.attempts if not attempt.robot]
 
     @property
+    def robots(self) -> list[Attempt]:
+        """Those of robots, of which each page is recorded by itself."""
+        return [attempt for attempt in self.attempts if attempt.robot]
+
+    @property
     def decided(self) -> list[Attempt]:
         return [attempt for attempt in self.people if attempt.outcome(END) != "in_flight"]
 

@@ -1,6 +1,7 @@
 """A shop on a free loopback port, under a real WSGI server, in a process of its own."""
 
 import multiprocessing
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -76,6 +77,7 @@ def _serve(
     clock = DemoClock(number)
     funnel = build_funnel(FileSink(log), clock=clock)
     app = create_app(database, funnel, clock=clock, staff_password=staff_password)
-    server = create_server(app, host="127.0.0.1", port=0, threads=4)
-    port.send(int(server.effective_port))
-    server.run()
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        server = create_server(app, sockets=[free], threads=4)
+        port.send(free.getsockname()[1])
+        server.run()

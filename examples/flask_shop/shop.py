@@ -13,7 +13,7 @@ from flask import Flask
 
 from examples.flask_shop import checkout, coming_back, staff, store
 from examples.flask_shop.context import Clock, Shop, close_db, price
-from examples.flask_shop.tracking import STEPS, build_funnel
+from examples.flask_shop.tracking import STEPS, build_funnel, lastclick
 from lastclick import Funnel
 from lastclick.sinks import FileSink
 
@@ -39,9 +39,10 @@ def create_app(
     app = Flask(__name__)
     app.secret_key = secret_key or secrets.token_hex()
     app.config.update(SESSION_COOKIE_SAMESITE="Lax", SESSION_COOKIE_HTTPONLY=True)
+    funnel = funnel or build_funnel(FileSink("shop-log"))
     app.extensions["shop"] = Shop(
         database=Path(database),
-        funnel=funnel or build_funnel(FileSink("shop-log")),
+        funnel=funnel,
         clock=clock,
         staff_password=staff_password or secrets.token_hex(),
     )
@@ -51,4 +52,5 @@ def create_app(
     for part in (checkout, coming_back, staff):
         app.register_blueprint(part.pages)
     app.teardown_appcontext(close_db)
+    lastclick.init_app(app, funnel, log="shop-log")
     return app

@@ -2,6 +2,7 @@
 
 import importlib
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from decimal import Decimal
 from typing import Any, Literal, TypeAlias
 
@@ -22,7 +23,7 @@ class Column:
 
     Attributes:
         name: Its name.
-        kind: ``str``, ``int``, ``float`` or ``Decimal``.
+        kind: ``str``, ``int``, ``float``, ``Decimal``, or ``datetime`` in UTC.
         values: Its values; None for those that are not known.
     """
 
@@ -55,6 +56,7 @@ def frame(columns: Sequence[Column], library: str) -> Any:
 def _pandas(pandas: Any, columns: Sequence[Column]) -> Any:
     # Nullable integers, so that a missing count makes no floats of the others; exact decimals.
     types = {str: "object", int: "Int64", float: "Float64", Decimal: "object"}
+    types[datetime] = "datetime64[us, UTC]"
     return pandas.DataFrame(
         {
             column.name: pandas.Series(list(column.values), dtype=types[column.kind])
@@ -69,6 +71,7 @@ def _polars(polars: Any, columns: Sequence[Column]) -> Any:
         int: polars.Int64,
         float: polars.Float64,
         Decimal: polars.Decimal(_DIGITS, _DECIMALS),
+        datetime: polars.Datetime("us", "UTC"),
     }
     return polars.DataFrame(
         [polars.Series(column.name, column.values, types[column.kind]) for column in columns]
@@ -81,6 +84,7 @@ def _pyarrow(pyarrow: Any, columns: Sequence[Column]) -> Any:
         int: pyarrow.int64(),
         float: pyarrow.float64(),
         Decimal: pyarrow.decimal128(_DIGITS, _DECIMALS),
+        datetime: pyarrow.timestamp("us", tz="UTC"),
     }
     return pyarrow.table(
         {column.name: pyarrow.array(column.values, type=types[column.kind]) for column in columns}

@@ -1,15 +1,18 @@
 """Journeys for people and jobs: who left, where, with what, and what became of it."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Literal
+from decimal import Decimal
+from typing import Any, Literal
 
 import attrs
+from typing_extensions import override
 
 from lastclick import _render
 from lastclick._exchange import Exchange
 from lastclick._fold import Fold, Law, Outcome, fold, journeys_of, remaining
+from lastclick._frames import Column, Library, frame
 from lastclick._gather import (
     EXCLUDE,
     Chosen,
@@ -141,6 +144,51 @@ class Journey:
         return _render.html(_page(self))
 
 
+class Journeys(Iterator[Journey]):
+    """Journeys, one by one: what `journeys` gives.
+
+    Example:
+        >>> from lastclick import journeys
+        >>> next(journeys(events, outcome="lost")).checkout_id
+        'c-2'
+
+    .. versionadded:: 0.1.0
+    """
+
+    def __init__(self, found: Iterator[Journey]) -> None:
+        self._found = found
+
+    @override
+    def __next__(self) -> Journey:
+        return next(self._found)
+
+    def to_frame(self, library: Library = "pandas") -> Any:
+        """Those journeys that were not taken yet, as a table of another library: one row for each.
+
+        Times are in UTC. Money is exact, in a column for each currency: the cart's last value, and
+        the totals of the orders that the journey shows. An attribute's column bears its name after
+        ``attribute_``; one that is no text is written as JSON. What is not known is missing.
+
+        Args:
+            library: ``"pandas"``, ``"polars"`` or ``"pyarrow"``, whichever you have installed.
+
+        Returns:
+            A pandas or polars DataFrame, or a pyarrow Table.
+
+        Raises:
+            ConfigError: There is no such library, or it is not installed.
+
+        Example:
+            >>> from lastclick import journeys
+            >>> table = journeys(events, outcome="lost").to_frame("pyarrow")
+            >>> table.select(["checkout_id", "furthest", "value_EUR"]).to_pylist()
+            [{'checkout_id': 'c-2', 'furthest': 'payment', 'value_EUR': Decimal('120.0000')}]
+
+        .. versionadded:: 0.1.0
+        """
+        return frame(_columns(list(self)), library)
+
+
 def journeys(
     events: Events,
     funnel: Chosen = None,
@@ -151,7 +199,7 @@ def journeys(
     exclude: Mapping[str, Sequence[str | int | bool | None]] = EXCLUDE,
     abandon_after: timedelta | None = None,
     recover_within: timedelta | None = None,
-) -> Iterator[Journey]:
+) -> Journeys:
     """The journeys in some events, one by one, in no promised order.
 
     Args:
@@ -187,7 +235,8 @@ def journeys(
     gathered = gather(events, funnel, rows)
     law = law_of(gathered.declaration, abandon_after, recover_within)
     until = gathered.latest if chosen is None else chosen
-    return _journeys(gathered.by_checkout, law, -1 if until is None else until, unit, wanted)
+    as_of_units = -1 if until is None else until
+    return Journeys(_journeys(gathered.by_checkout, law, as_of_units, unit, wanted))
 
 
 def _journeys(
@@ -268,6 +317,55 @@ def _page(journey: Journey) -> _render.Page:
     ]
     lines += [(f"{at:%Y-%m-%d %H:%M:%S} UTC", what) for at, what in told]
     return _render.Page([journey.checkout_id], lines, [], [])
+
+
+def _columns(all_of_them: Sequence[Journey]) -> list[Column]:
+    """The journeys as columns; money and attributes in a column each for what there is."""
+
+    def column(name: str, kind: type, value: Callable[[Journey], object]) -> Column:
+        return Column(name, kind, [value(journey) for journey in all_of_them])
+
+    columns = [
+        column("checkout_id", str, lambda one: one.checkout_id),
+        column("customer_id", str, lambda one: one.customer_id),
+        column("outcome", str, lambda one: one.outcome.value),
+        column("furthest", str, lambda one: one.furthest),
+        column("steps", str, lambda one: ", ".join(one.steps)),
+        column("started_at", datetime, lambda one: one.started_at),
+        column("last_activity_at", datetime, lambda one: one.last_activity_at),
+        column("abandoned_at", datetime, lambda one: one.abandoned_at),
+        column("failures", int, lambda one: len(one.failures)),
+        column("reminders", int, lambda one: sum(not told.clicked for told in one.reminders)),
+        column("clicks", int, lambda one: sum(told.clicked for told in one.reminders)),
+        column("arm", str, lambda one: one.arm),
+        column("orders", int, lambda one: len(one.orders)),
+    ]
+    for kind, money in (("value", _values), ("ordered", _totals)):
+        told = [money(journey) for journey in all_of_them]
+        for currency in sorted({currency for amounts in told for currency in amounts}):
+            amounts = [amounts.get(currency) for amounts in told]
+            columns.append(Column(f"{kind}_{currency}", Decimal, amounts))
+    for name in sorted({name for journey in all_of_them for name in journey.attributes}):
+        texts = [_text(journey.attributes.get(name)) for journey in all_of_them]
+        columns.append(Column(f"attribute_{name}", str, texts))
+    return columns
+
+
+def _values(journey: Journey) -> dict[str, Decimal]:
+    return {} if journey.value is None else {journey.value.currency: journey.value.amount}
+
+
+def _totals(journey: Journey) -> dict[str, Decimal]:
+    totals: dict[str, Decimal] = {}
+    for order in journey.orders:
+        if order.total is not None:
+            currency = order.total.currency
+            totals[currency] = totals.get(currency, Decimal(0)) + order.total.amount
+    return totals
+
+
+def _text(value: str | int | bool | None) -> str | None:
+    return value if value is None or isinstance(value, str) else json.dumps(value)
 
 
 def _worth(money: Money | None) -> str:

@@ -356,10 +356,10 @@ def test_the_link_brings_the_cart_back_on_another_device(
     assert len({event.checkout_id for event in sink.events}) == 1
 
 
-def test_a_mail_scanner_is_given_no_cart(
+def test_a_mail_scanner_makes_no_robot_of_its_shopper(
     app: Flask, shopper: FlaskClient, sink: MemorySink, clock: Hands, tmp_path: Path
 ) -> None:
-    """Its click is recorded as a robot's, and it is seen at no step."""
+    """Its click and the page that it is shown are an attempt of a robot's each."""
     walk_to_payment(shopper, mail_ok="1")
     clock.turn(timedelta(hours=2))
     staff(app).post("/staff/reminders")
@@ -368,8 +368,9 @@ def test_a_mail_scanner_is_given_no_cart(
 
     scanner.get(letters(tmp_path)[0].split()[5], follow_redirects=True)
 
-    assert told(sink)[4:] == ["reminder_sent", "reminder_clicked"]
-    assert sink.events[-1].attributes["traffic"] == "bot"
+    assert told(sink)[4:] == ["reminder_sent", "reminder_clicked", "step_entered cart"]
+    assert [event.attributes["traffic"] for event in sink.events[-2:]] == ["bot", "bot"]
+    assert len({event.checkout_id for event in sink.events}) == 3
 
 
 def test_a_forged_link_leads_nowhere(shopper: FlaskClient, sink: MemorySink) -> None:
@@ -410,6 +411,11 @@ def test_refunds_are_recorded_up_to_the_total(
 def test_the_counter_has_a_door(shopper: FlaskClient, method: str, path: str) -> None:
     """Without the staff's password nobody sees orders, gives money back or sends mail."""
     assert shopper.open(path, method=method).status_code == 401
+
+
+def test_the_rules_fit(app: Flask) -> None:
+    """Every rule names what is there."""
+    assert "every rule fits" in app.test_cli_runner().invoke(args=["lastclick", "check"]).output
 
 
 # --- The demo -------------------------------------------------------------------------------------

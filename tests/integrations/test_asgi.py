@@ -1,6 +1,8 @@
 """ASGI: Starlette, FastAPI and Litestar, and a server that knows none of them."""
 
 import asyncio
+import gc
+import weakref
 from contextlib import asynccontextmanager
 
 import pytest
@@ -284,6 +286,114 @@ def test_a_router_that_does_not_tell_is_not_checked(sink):
     asyncio.run(tracked(scope, None, send))
 
     assert tracked.tracking.stats.faults == {}
+
+
+def test_a_request_leaves_nothing_to_the_garbage_collector(sink):
+    """Its handle is gone with it; a task that goes on finds the same attempt."""
+    handles, attempts, tasks = [], [], []
+
+    async def later():
+        await asyncio.sleep(0)
+        attempts.append(current_checkout.checkout_id)
+
+    async def app(scope, receive, send):
+        handles.append(weakref.ref(scope["state"]["lastclick"]))
+        attempts.append(current_checkout.checkout_id)
+        tasks.append(asyncio.create_task(later()))
+
+    async def go():
+        scope = {"type": "http", "method": "GET", "path": "/", "headers": []}
+        await LastclickMiddleware(app, funnel(sink))(scope, None, None)
+        assert scope["state"]["lastclick"] is current_checkout
+        await tasks.pop()
+        del scope
+        await asyncio.sleep(0)
+        assert handles[0]() is None
+
+    gc.disable()
+    try:
+        asyncio.run(go())
+    finally:
+        gc.enable()
+
+    assert attempts[0] == attempts[1] is not None
+
+
+def start(app):
+    """What a server does before the first request; what the app answered."""
+    asked, answers = [{"type": "lifespan.startup"}, {"type": "lifespan.shutdown"}], []
+
+    async def receive():
+        return asked.pop(0)
+
+    async def send(message):
+        answers.append(message["type"])
+
+    asyncio.run(app({"type": "lifespan", "asgi": {"version": "3.0"}}, receive, send))
+    return answers
+
+
+@pytest.mark.parametrize("place", ["added", "around", "around another"])
+def test_rules_are_checked_when_the_app_starts(sink, place):
+    """Before the first request, against the routes, and once; the app starts all the same."""
+    pytest.importorskip("starlette")
+    from starlette.applications import Starlette
+    from starlette.middleware.gzip import GZipMiddleware
+    from starlette.routing import Route
+
+    @step("pay")
+    async def cart(request):
+        raise AssertionError
+
+    app, said = Starlette(routes=[Route("/cart", cart)]), []
+    settings = {"rules": [Rule("cart", view="/basket")], "on_error": said.append}
+    if place == "added":
+        app.add_middleware(LastclickMiddleware, funnel=funnel(sink), **settings)
+    else:
+        within = GZipMiddleware(app) if place == "around another" else app
+        app = LastclickMiddleware(within, funnel(sink), **settings)
+
+    assert start(app) == ["lifespan.startup.complete", "lifespan.shutdown.complete"]
+    assert [str(error) for error in said] == [
+        "Rule('cart', view='/basket'): there is no view '/basket'",
+        "Rule('pay'): the funnel has no step 'pay'; it has cart, details, payment",
+    ]
+    ask(app, "/")
+    assert len(said) == 2
+
+
+def test_litestar_is_checked_when_it_starts(sink):
+    """Where the middleware is around it."""
+    litestar = pytest.importorskip("litestar")
+
+    @litestar.get("/cart/{number:int}")
+    @step("pay")
+    async def cart() -> str:
+        return "cart"
+
+    said = []
+    rules = [Rule("cart", view="/cart/{number}"), Rule("cart", view="/basket")]
+    app = LastclickMiddleware(
+        litestar.Litestar([cart]), funnel(sink), rules=rules, on_error=said.append
+    )
+
+    assert start(app) == ["lifespan.startup.complete", "lifespan.shutdown.complete"]
+    assert ["no view '/basket'" in str(said[0]), "no step 'pay'" in str(said[1])] == [True, True]
+
+
+def test_a_router_that_raises_is_not_checked(sink):
+    """Nothing of ours keeps an app from starting."""
+
+    class Odd:
+        routes = 5
+
+        async def __call__(self, scope, receive, send):
+            await send({"type": "lifespan.startup.complete"})
+
+    app = LastclickMiddleware(Odd(), funnel(sink), rules=[Rule("cart", view="/x")])
+
+    assert start(app) == ["lifespan.startup.complete"]
+    assert app.tracking.stats.faults == {}
 
 
 def test_outside_a_request_the_handle_counts():

@@ -185,16 +185,19 @@ def test_rules_that_fit_nothing_are_told_at_the_first_request(sink):
     said = []
     app = build(
         sink,
-        rules=[Rule("cart", view="cart"), Rule("pay"), Rule("cart", template="x.html")],
+        rules=[Rule("cart", view="cart"), Rule("cart", template="x.html")],
         on_error=lambda error: said.append(str(error)),
     )
 
+    with pytest.raises(ConfigError, match=r"no view 'cart'; .*; .* no template 'x.html'"):
+        FlaskLastclick.check(app)
+    assert said == []
     app.test_client().get("/home")
     app.test_client().get("/home")
 
-    assert len(said) == 3
+    assert len(said) == 2
     assert "there is no view 'cart'; did you mean 'shop.cart'?" in said[0]
-    assert app.extensions["lastclick"].stats.faults == {"bad_rule": 3}
+    assert app.extensions["lastclick"].stats.faults == {"bad_rule": 2}
 
 
 def test_wrong_settings_raise_at_once(sink):
@@ -209,7 +212,9 @@ def test_settings_may_come_from_the_app(sink):
     """As a dict under one key."""
     app = Flask("shop")
     app.config["LASTCLICK"] = {"dry_run": True}
-    FlaskLastclick(rules=RULES).init_app(app, Funnel("checkout", steps=("cart",), sink=sink))
+    FlaskLastclick(rules=RULES).init_app(
+        app, Funnel("checkout", steps=("cart", "payment"), sink=sink)
+    )
 
     assert app.extensions["lastclick"].dry_run
     assert app.extensions["lastclick"].rules == tuple(RULES)
@@ -229,6 +234,6 @@ def test_the_commands_report_and_check(tmp_path, sink):
     assert "## checkout" in say("report", "--format", "markdown")
     assert "nowhere" in say("report", "--log", str(tmp_path / "nowhere"))
     assert "every rule fits" in say("check")
-    other = build(sink, rules=[Rule("x")]).test_cli_runner()
+    other = build(sink, rules=[Rule("cart", view="x")]).test_cli_runner()
     assert "no log" in other.invoke(args=["lastclick", "report"]).output
-    assert "no step 'x'" in other.invoke(args=["lastclick", "check"]).output
+    assert "no view 'x'" in other.invoke(args=["lastclick", "check"]).output

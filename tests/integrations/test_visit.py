@@ -9,7 +9,7 @@ import pytest
 pytest.importorskip("itsdangerous", reason="the extras of the frameworks are not installed")
 
 from lastclick import Funnel
-from lastclick.errors import EventError, raise_errors
+from lastclick.errors import ConfigError, EventError, raise_errors
 from lastclick.integrations._identity import Attempt
 from lastclick.integrations._rules import Answer, Rule
 from lastclick.integrations._visit import RequestCheckout, Tracking, Visit
@@ -122,6 +122,26 @@ def test_nothing_is_said_without_a_secret(sink):
     assert handle.token() == ""
     assert not handle.resume("x")
     assert own.stats.faults == {"no_secret": 2}
+
+
+def test_a_link_of_a_reminder_goes_on_with_its_attempt(sink):
+    """Signed outside a request; a shop that names its attempts gets no cookie by it either."""
+    for own, cookie in ((None, "c-1"), (lambda request: "c-2", None)):
+        tracked = tracking(sink, secret="secret", checkout_id=own)
+        visit = Visit(tracked, Asked())
+
+        assert RequestCheckout(lambda visit=visit: visit).resume(tracked.token("c-1"))
+        RequestCheckout(lambda visit=visit: visit).click("email")
+
+        assert visit.cookie() == cookie
+
+    assert [event.checkout_id for event in sink.events] == ["c-1", "c-1"]
+
+
+def test_a_rule_at_an_unknown_step_is_refused(sink):
+    """At once, since the funnel's steps are known."""
+    with pytest.raises(ConfigError, match="the funnel has no step 'pay'; it has cart, payment"):
+        tracking(sink, rules=[Rule("pay")])
 
 
 def test_an_order_that_a_payment_provider_tells_is_no_robot_s(sink):

@@ -1,6 +1,5 @@
 """The log on disk when the disk is full, the directory goes away, or a write falls short."""
 
-import contextlib
 import errno
 import os
 import shutil
@@ -8,7 +7,6 @@ import subprocess
 import sys
 import textwrap
 import threading
-from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 
@@ -17,36 +15,8 @@ import pytest
 from lastclick.errors import ConfigError, DeliveryError
 from lastclick.sinks import FileSink, SinkStats
 from lastclick.sinks._segment import Segment
+from tests.disks import fill, mount
 from tests.sinks.logs import NOON, content, declared, entered, ids, lost, open_files, read, segments
-
-
-def mount(directory: Path, options: str) -> None:
-    """Mount a small file system of its own, or skip the test saying so."""
-    if shutil.which("mount") is None or os.geteuid() != 0:
-        pytest.skip("mounting a small tmpfs needs root")
-    command = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(directory)]
-    done = subprocess.run(command, capture_output=True, text=True)
-    if done.returncode:
-        pytest.skip(f"cannot mount a tmpfs here: {done.stderr.strip()}")
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A real file system of 64 KiB."""
-    mount(tmp_path, "size=64k")
-    yield tmp_path
-    subprocess.run(["umount", "--lazy", str(tmp_path)], check=True)
-
-
-def fill(disk: Path, leave: int = 0) -> Path:
-    """Fill a disk up, but for some bytes that were kept aside."""
-    ballast = disk / "ballast"
-    with ballast.open("wb", buffering=0) as file:
-        with contextlib.suppress(OSError):
-            while True:
-                file.write(bytes(4096))
-        file.truncate(file.tell() - leave)
-    return ballast
 
 
 def emit_until_full(sink: FileSink, count: int) -> tuple[list[str], list[str]]:
@@ -222,8 +192,8 @@ def test_a_process_that_exits_tries_once_more(small_disk: Path) -> None:
         from pathlib import Path
         from lastclick.errors import DeliveryError
         from lastclick.sinks import FileSink
+        from tests.disks import fill
         from tests.sinks.logs import entered
-        from tests.sinks.test_file_faults import fill
 
         disk = Path(sys.argv[1])
         sink = FileSink(disk)

@@ -114,6 +114,16 @@ class Attempt:
         return self if again and not self.ordered else Attempt.new(last)
 
 
+def cookie_in(header: str | None, name: str) -> str | None:
+    """The value of a cookie in a request's header, as it was sent; None where there is none."""
+    found = None
+    for part in (header or "").split(";"):
+        key, _, value = part.partition("=")
+        if key.strip() == name:
+            found = value.strip().strip('"')
+    return found
+
+
 def digest(order: object) -> str:
     """Eight bytes of an order's name: enough to know it again, and not to tell it."""
     hashed = blake2b(str(order).encode(errors="replace"), digest_size=8).digest()

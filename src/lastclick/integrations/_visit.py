@@ -1,7 +1,7 @@
 """One request of a shopper: the handle that its view has at hand, and what its answer means."""
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -15,7 +15,15 @@ from typing_extensions import TypedDict, Unpack, override
 from lastclick import Checkout, Funnel, Money
 from lastclick.errors import ConfigError, EventError, LastclickError, log_errors, shown
 from lastclick.integrations._identity import Attempt, Bridge, Cookie
-from lastclick.integrations._rules import ORDER, Answer, Rule, found, match, problems
+from lastclick.integrations._rules import (
+    ORDER,
+    Answer,
+    Rule,
+    found,
+    match,
+    own_rules,
+    problems,
+)
 from lastclick.integrations._traffic import is_robot
 from lastclick.sinks._losses import Tally
 
@@ -187,6 +195,9 @@ class Tracking:
         if self.without_consent not in ("nothing", "steps"):
             msg = f"without_consent is {shown(self.without_consent)}; pass 'nothing' or 'steps'"
             raise ConfigError(msg)
+        wrong = problems(self.rules, self.steps)
+        if wrong:
+            raise ConfigError("; ".join(wrong))
         rules = [Rule(ORDER, path=path, status=None) for path in self.untracked]
         object.__setattr__(self, "_untracked", rules)
 
@@ -200,9 +211,24 @@ class Tracking:
         """The names of the funnel's steps."""
         return [step.name for step in self.funnel.declaration.steps]
 
-    def problems(self, **there: Any) -> list[str]:
-        """What is wrong with the rules, one sentence each."""
-        return problems(self.rules, self.steps, **there)
+    def problems(
+        self,
+        views: Iterable[tuple[str, object]] | None = None,
+        has_template: Callable[[str], bool] | None = None,
+    ) -> list[str]:
+        """What is wrong with the rules, one sentence each, given what there is.
+
+        Args:
+            views: All views with their names; their own rules are checked too. None where they
+                cannot be known.
+            has_template: Whether there is a template of that name; None where that cannot be known.
+        """
+        known = None if views is None else list(views)
+        names = None if known is None else {name for name, _ in known}
+        wrong = problems(self.rules, self.steps, views=names, has_template=has_template)
+        for _, view in known or ():
+            wrong += problems(own_rules(view), self.steps)
+        return wrong
 
     def fault(self, reason: str, message: str) -> None:
         """Count and report what went wrong on the way."""
@@ -234,6 +260,27 @@ class Tracking:
         if attempt is None:
             self._counts.add("unrecorded", "bad_token")
         return self.funnel.checkout(attempt)
+
+    def token(self, checkout_id: Id) -> str:
+        """An attempt as a signed value, for a link in a reminder, which `resume` takes.
+
+        Args:
+            checkout_id: The attempt's id, such as a `Journey` has it.
+
+        Returns:
+            The value; empty, and counted, without a secret.
+
+        Example:
+            >>> from lastclick.sinks import MemorySink
+            >>> funnel = Funnel("checkout", steps=("cart",), sink=MemorySink())
+            >>> tracking = Tracking(funnel, secret="a secret of the shop")
+            >>> tracking.checkout(tracking.token("c-1042"))
+            Checkout('c-1042', funnel='checkout')
+
+        .. versionadded:: 0.1.0
+        """
+        bridge = self.bridge()
+        return "" if bridge is None else bridge.token(str(checkout_id))
 
     def read_token(self, token: str, max_age: timedelta) -> str | None:
         """The id of the attempt that a signed value names; None, and counted, if it is not ours."""
@@ -315,7 +362,8 @@ class Visit:
         attempt = self.tracking.read_token(token, max_age)
         if attempt is None:
             return False
-        self._attempt, self._own_cookie, self._resumed = Attempt(attempt), True, True
+        self._attempt, self._resumed = Attempt(attempt), True
+        self._own_cookie = self.tracking.checkout_id is None
         self._checkout = self._bind()
         return True
 
@@ -497,8 +545,7 @@ class RequestCheckout:
         """The attempt as a signed value, for a payment provider to bring back; may be empty."""
         visit = self._find()
         attempt = None if visit is None else visit.attempt_id()
-        bridge = None if visit is None or attempt is None else visit.tracking.bridge()
-        return "" if bridge is None or attempt is None else bridge.token(attempt)
+        return "" if visit is None or attempt is None else visit.tracking.token(attempt)
 
     def resume(self, token: str, *, max_age: timedelta = timedelta(days=1)) -> bool:
         """Go on with the attempt of a signed value, in this browser from now on.

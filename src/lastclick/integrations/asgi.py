@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from contextlib import suppress
 from contextvars import ContextVar
 from http.cookies import SimpleCookie
 from typing import Any, TypeAlias
@@ -9,7 +10,7 @@ from typing import Any, TypeAlias
 from lastclick import Funnel
 
 try:
-    from lastclick.integrations._identity import Cookie
+    from lastclick.integrations._identity import Cookie, cookie_in
     from lastclick.integrations._rules import Answer, Rule, own_rules, step
     from lastclick.integrations._visit import RequestCheckout, Tracking, TrackingStats, Visit
 except ModuleNotFoundError as error:
@@ -63,12 +64,7 @@ class _Asked:
         return self.request.get("scheme") == "https"
 
     def cookie(self, name: str, /) -> str | None:
-        found = None
-        for part in (self.header("cookie") or "").split(";"):
-            key, _, value = part.partition("=")
-            if key.strip() == name:
-                found = value.strip().strip('"')
-        return found
+        return cookie_in(self.header("cookie"), name)
 
     def header(self, name: str, /) -> str | None:
         wanted = name.lower().encode("latin-1")
@@ -114,11 +110,15 @@ class LastclickMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer the request, and record what the answer means."""
+        if scope["type"] == "lifespan":
+            await self.app(scope, receive, self._starting(scope, send))
+            return
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
         visit = Visit(self.tracking, _Asked(scope))
-        scope.setdefault("state", {})["lastclick"] = RequestCheckout(lambda: visit)
+        state = scope.setdefault("state", {})
+        state["lastclick"] = RequestCheckout(lambda: visit)
         extensions = scope.get("extensions") or {}
         passed_on = _RENDERED in extensions
         scope["extensions"] = {**extensions, _RENDERED: extensions.get(_RENDERED, {})}
@@ -127,7 +127,8 @@ class LastclickMiddleware:
         async def watched(message: Message) -> None:
             if message["type"] == _RENDERED:
                 info = message.get("info", {})
-                rendered.append((str(getattr(info.get("template"), "name", "")), info["context"]))
+                name = str(getattr(info.get("template"), "name", ""))
+                rendered.append((name, info.get("context")))
                 if not passed_on:  # the server did not ask for it
                     return
             elif message["type"] == "http.response.start":
@@ -139,14 +140,32 @@ class LastclickMiddleware:
             await self.app(scope, receive, watched)
         finally:
             _visit.reset(token)
+            # Tasks that go on find the same visit by their context. The request's own handle would
+            # hold the request that holds it, and leave both to the garbage collector.
+            state["lastclick"] = current_checkout
+
+    def _starting(self, scope: Scope, send: Send) -> Send:
+        async def watched(message: Message) -> None:
+            if message["type"] == "lifespan.startup.complete":  # all routes are there by now
+                self._check(scope)
+            await send(message)
+
+        return watched
+
+    def _check(self, scope: Scope) -> None:
+        """Report the rules that fit nothing; once."""
+        if not self._checked:
+            self._checked = True
+            views = None
+            with suppress(Exception):  # a router of which we know nothing is not checked
+                views = _views(scope, self.app)
+            for sentence in self.tracking.problems(views):
+                self.tracking.fault("bad_rule", sentence)
 
     def _end(
         self, visit: Visit, scope: Scope, message: Message, rendered: list[tuple[str, Any]]
     ) -> None:
-        if not self._checked:  # the router is known from the first request on
-            self._checked = True
-            for sentence in self.tracking.problems(views=_views(scope)):
-                self.tracking.fault("bad_rule", sentence)
+        self._check(scope)  # where a server knows no lifespan
         answer = Answer(
             method=scope["method"],
             path=scope["path"],
@@ -213,17 +232,24 @@ def pattern(scope: Scope) -> str | None:
     return "/".join(parts) + str(own)
 
 
-def _views(scope: Scope) -> set[str] | None:
-    """The patterns of all routes; None where the router does not tell."""
-    litestar = scope.get("litestar_app")
-    if litestar is not None:
-        return {route.path_format for route in litestar.routes}
-    routes = getattr(scope.get("app"), "routes", None)
-    found: set[str] = set()
+def _views(scope: Scope, app: Any) -> list[tuple[str, Any]] | None:
+    """The patterns of all routes, and what stands there; None where the router does not tell."""
+    routed = scope.get("app")
+    while routed is None and app is not None:  # within other middlewares
+        routed = app if hasattr(app, "routes") else None
+        app = getattr(app, "app", None)
+    routes = getattr(routed, "routes", None)
+    if hasattr(routed, "route_handler_method_map"):  # Litestar's
+        return [
+            (route.path_format, getattr(handler, "fn", None))
+            for route in routes or ()
+            for handler in getattr(route, "route_handlers", (None,))
+        ]
+    found: list[tuple[str, Any]] = []
     return found if routes is not None and _walk(routes, "", found) else None
 
 
-def _walk(routes: Iterable[Any], before: str, found: set[str]) -> bool:
+def _walk(routes: Iterable[Any], before: str, found: list[tuple[str, Any]]) -> bool:
     for route in routes:
         included = getattr(route, "original_router", None)  # FastAPI's include_router
         path = getattr(route, "path", None)
@@ -237,5 +263,5 @@ def _walk(routes: Iterable[Any], before: str, found: set[str]) -> bool:
             if not _walk(route.routes, before + path, found):
                 return False
         else:
-            found.add(before + path)
+            found.append((before + path, getattr(route, "endpoint", None)))
     return True

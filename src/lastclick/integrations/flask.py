@@ -11,7 +11,7 @@ try:
     from flask import Flask, Request, Response, has_request_context, request, template_rendered
     from flask.cli import AppGroup
 
-    from lastclick.integrations._identity import Cookie
+    from lastclick.integrations._identity import Cookie, cookie_in
     from lastclick.integrations._rules import Answer, Rule, own_rules, step
     from lastclick.integrations._visit import RequestCheckout, Tracking, TrackingStats, Visit
 except ModuleNotFoundError as error:
@@ -55,7 +55,8 @@ class _Asked:
         return self.request.is_secure
 
     def cookie(self, name: str, /) -> str | None:
-        return self.request.cookies.get(name)
+        # Flask's own reading passes over what is badly written; junk is to be counted.
+        return cookie_in(self.request.headers.get("Cookie"), name)
 
     def header(self, name: str, /) -> str | None:
         return self.request.headers.get(name)
@@ -126,6 +127,35 @@ class FlaskLastclick:
         app.extensions["lastclick.shop"] = shop
         template_rendered.connect(shop.rendered, app)
         app.cli.add_command(_commands(app, tracking, log))
+
+    @staticmethod
+    def check(app: Flask) -> None:
+        """Check the rules against the app's views and templates, once all blueprints are there.
+
+        For the end of an application factory, or for a test of yours. An app that is not checked by
+        then is checked at its first request, which only reports what is wrong.
+
+        Args:
+            app: The app that is tracked.
+
+        Raises:
+            ConfigError: A rule fits nothing that is there; the message has all such rules.
+
+        Example:
+            >>> from lastclick.sinks import MemorySink
+            >>> app = Flask("shop")
+            >>> funnel = Funnel("checkout", steps=("cart", "payment"), sink=MemorySink())
+            >>> FlaskLastclick(funnel, rules=[Rule("cart", view="cart")]).init_app(app)
+            >>> FlaskLastclick.check(app)
+            Traceback (most recent call last):
+            ...
+            lastclick.errors.ConfigError: Rule('cart', view='cart'): there is no view 'cart'
+
+        .. versionadded:: 0.1.0
+        """
+        wrong = problems(app)
+        if wrong:
+            raise ConfigError("; ".join(wrong))
 
 
 class _Shop:
@@ -207,8 +237,7 @@ def problems(app: Flask) -> list[str]:
             return type(error).__name__ != "TemplateNotFound"
         return True
 
-    views = set(app.view_functions)
-    return tracking.problems(views=views, has_template=has_template)
+    return tracking.problems(app.view_functions.items(), has_template)
 
 
 def _commands(app: Flask, tracking: Tracking, log: Any) -> AppGroup:

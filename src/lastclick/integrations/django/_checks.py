@@ -10,7 +10,6 @@ from django.template.loader import get_template
 from django.urls import URLPattern, URLResolver, get_resolver
 
 from lastclick.errors import ConfigError
-from lastclick.integrations._rules import own_rules, problems
 from lastclick.integrations.django._settings import tracking
 
 _MIDDLEWARE = "lastclick.integrations.django.LastclickMiddleware"
@@ -26,10 +25,7 @@ def found() -> list[checks.CheckMessage]:
         own = tracking()
     except ConfigError as error:
         return [checks.Error(str(error), id="lastclick.E001")]
-    patterns = dict(named_views())
-    at_views = [rule for view in patterns.values() for rule in own_rules(view)]
-    wrong = problems(own.rules, own.steps, views=set(patterns), has_template=_has_template)
-    wrong += problems(at_views, own.steps)
+    wrong = own.problems(named_views(), _has_template)
     messages: list[checks.CheckMessage] = [
         checks.Error(sentence, id="lastclick.E002") for sentence in wrong
     ]

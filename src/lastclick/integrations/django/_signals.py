@@ -2,7 +2,9 @@
 
 from collections.abc import Callable
 from functools import wraps
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar, cast
+
+from asgiref.sync import iscoroutinefunction
 
 from lastclick.errors import shown
 from lastclick.integrations.django._settings import tracking
@@ -14,6 +16,8 @@ R = TypeVar("R")
 def never_raises(receiver: Callable[P, R]) -> Callable[P, R | None]:
     """For a receiver of signals that records: what it raises is counted, and costs no sale.
 
+    An async receiver stays one.
+
     Example:
         >>> @never_raises
         ... def record(sender, order, **kwargs):
@@ -22,13 +26,27 @@ def never_raises(receiver: Callable[P, R]) -> Callable[P, R | None]:
     .. versionadded:: 0.1.0
     """
 
+    def tell(error: Exception) -> None:
+        name = getattr(receiver, "__qualname__", "a receiver")
+        tracking().fault("receiver_raised", f"{name} raised {shown(error)}")
+
+    if iscoroutinefunction(receiver):
+
+        @wraps(receiver)
+        async def awaited(*args: P.args, **kwargs: P.kwargs) -> Any:
+            try:
+                return await receiver(*args, **kwargs)
+            except Exception as error:  # noqa: BLE001 - as below
+                tell(error)
+
+        return cast(Callable[P, R | None], awaited)
+
     @wraps(receiver)
     def guarded(*args: P.args, **kwargs: P.kwargs) -> R | None:
         try:
             return receiver(*args, **kwargs)
         except Exception as error:  # noqa: BLE001 - a checkout goes on whatever is wrong in there
-            name = getattr(receiver, "__qualname__", "a receiver")
-            tracking().fault("receiver_raised", f"{name} raised {shown(error)}")
+            tell(error)
             return None
 
     return guarded
