@@ -20,13 +20,13 @@ from lastclick.errors import ConfigError
 from lastclick.events import ORDER
 from lastclick.metrics._columns import of_reports, of_steps
 from lastclick.metrics._completion import (
-    NOT_BY_DAY,
     clusters,
     completion,
     early_revenue,
     groups_differ,
     not_ordered_by,
     order_values,
+    per_checkout,
     repeat_purchase,
     revenue_per_checkout,
 )
@@ -392,6 +392,7 @@ class Report:
         completion: The share that has not ordered, by seconds from the start; those still going
             on are not guessed.
         revenue_per_checkout: Net revenue per started checkout by currency, customers as clusters.
+            A period has no interval, but a reason: its customers come in other ones, too.
         revenue: By currency: gross, refunded, cancelled, net.
         cancelled_orders: Orders that were called off; they stay orders, their money does not.
         lost_revenue: By currency, of lost attempts: cart values at most, and expected.
@@ -440,7 +441,7 @@ class Report:
     steps: Steps
     stages: Mapping[str | None, Section]
     owners: Mapping[str | None, Section]
-    completion: Curve | None
+    completion: Curve
     revenue_per_checkout: Mapping[str, Estimate]
     revenue: Mapping[str, Revenue]
     cancelled_orders: int
@@ -478,8 +479,6 @@ class Report:
         .. versionadded:: 0.1.0
         """
         seconds = _seconds("horizon", horizon)
-        if self.completion is None:
-            return Estimate(method="kaplan-meier, log-log", n=self.started, reason=NOT_BY_DAY)
         longest = self.recover_within // timedelta(seconds=1)
         return not_ordered_by(self.completion, seconds, longest)
 
@@ -493,7 +492,7 @@ class Report:
 
         .. versionadded:: 0.1.0
         """
-        return groups_differ([group._span or {} for group in self.groups.values()])
+        return groups_differ([group._total for group in self.groups.values()])
 
     def early_revenue(self, horizon: timedelta) -> Mapping[str, Estimate]:
         """Net revenue per started checkout within a time after the start, by currency, read early.
@@ -518,12 +517,13 @@ class Report:
         if horizon > self.recover_within:
             msg = f"horizon is {horizon}, longer than recover_within ({self.recover_within})"
             raise ConfigError(f"{msg}, for which attempts are followed")
-        return {} if self._span is None else early_revenue(self._span, seconds)
+        return early_revenue(self._total, seconds)
 
     def repeat_purchase_rate(self, days: int) -> Estimate:
         """The share of customers who order again within some days of their first order.
 
-        By Kaplan-Meier: who ordered lately is taken as followed up to now.
+        By Kaplan-Meier: who ordered lately is taken as followed up to now. In a period of `trend`
+        it is about those whose first order came of an attempt that began in the period.
 
         Args:
             days: Within how many days, 1 or more.
@@ -540,9 +540,7 @@ class Report:
         """
         if type(days) is not int or days < 1:
             raise ConfigError(f"days is {days!r:.100}; pass a whole number, 1 or more")
-        if self._span is None:
-            return Estimate(method="kaplan-meier, log-log", n=0, reason=NOT_BY_DAY)
-        return repeat_purchase(self._span, days)
+        return repeat_purchase((self._total, self._span or {}), days)
 
     def revenue_in(self, currency: str, *, rates: Rates) -> Revenue:
         """Revenue of all currencies in one, at rates that the shop gives.
@@ -568,7 +566,7 @@ class Report:
         return revenue_in(self._total, currency, rates)
 
     def _order_values(self, currency: str) -> Moments:
-        return order_values(self._span or {}, self._total, currency)
+        return order_values(self._total, currency)
 
     def _clusters(self, currency: str) -> Pairs:
         return clusters(self._span or {}, currency)
@@ -581,7 +579,8 @@ class Report:
 
         Returns:
             By the first day of the period, such as ``"2026-10-01"``, in order. Periods in which
-            nothing started are left out.
+            nothing started are left out. What counts by numbers of attempts, money or time adds up
+            over the periods; what does not says why.
 
         Raises:
             ConfigError: There is no such length.
@@ -590,6 +589,9 @@ class Report:
             >>> from lastclick import measure
             >>> {day: report.started for day, report in measure(events).trend("month").items()}
             {'2026-10-01': 3}
+            >>> first = measure(events).trend("month")["2026-10-01"]
+            >>> first.abandonment_at(timedelta(hours=1)).estimate
+            0.5
 
         .. versionadded:: 0.1.0
         """
@@ -707,7 +709,7 @@ class Report:
                 share has not ordered, by time from the start; those still going on are not guessed.
 
         Raises:
-            ConfigError: There is no such chart, or not of some days.
+            ConfigError: There is no such chart.
 
         Example:
             >>> from lastclick import measure
@@ -886,15 +888,9 @@ def _report(
             for label, own in periods.items()
         }
 
-    weeks: dict[date, list[str]] = {}
-    for day in set(days) if span is not None else ():
-        weeks.setdefault(date.fromisoformat(_week(day)), []).append(day)
-    by_week = (
-        {week: counts.total(group=group, days=own) for week, own in weeks.items()}
-        if len(weeks) > 3
-        else {}
-    )
-    steps = Steps(_steps(basis, total, ordered, chance, by_week))
+    weeks = None if span is None else _by_week(counts, group, days)
+    earned = revenue(total)
+    steps = Steps(_steps(basis, total, ordered, chance, weeks))
     return Report(
         funnel=basis.funnel,
         as_of=None if basis.as_of is None else instant(basis.as_of),
@@ -919,9 +915,11 @@ def _report(
         steps=steps,
         stages=_sections(basis, steps, total, chance, "stage"),
         owners=_sections(basis, steps, total, chance, "owner"),
-        completion=None if span is None else completion(span),
-        revenue_per_checkout={} if span is None else revenue_per_checkout(span),
-        revenue=revenue(total),
+        completion=completion(total),
+        revenue_per_checkout=per_checkout(earned, started)
+        if span is None
+        else revenue_per_checkout(span),
+        revenue=earned,
         cancelled_orders=sum(n for key, n in total.items() if key[0] == "cancelled_orders"),
         lost_revenue=losses(total, chance, outcome=Outcome.LOST),
         recoverable_revenue=losses(total, chance, outcome=Outcome.RECOVERABLE),
@@ -944,7 +942,7 @@ def _steps(
     total: Mapping[Key, int],
     ordered: int,
     chance: Chances,
-    by_week: Mapping[date, Mapping[Key, int]],
+    by_week: Mapping[date, Mapping[Key, int]] | None,
 ) -> list[StepFigures]:
     names = basis.law.steps
     dropped = [total.get(("dropped", name), 0) for name in names]
@@ -992,10 +990,23 @@ def _steps(
                 },
                 returned=total.get(("returned", name), 0),
                 works=rate(entered_open - failed, entered_open),
-                works_well=pass_rate(_passed(by_week, names[place:])),
+                works_well=pass_rate(None if by_week is None else _passed(by_week, names[place:])),
                 surprises=surprises(total, name, (*SURPRISES, ABOVE)),
             )
         )
+    return found
+
+
+def _by_week(counts: Counts, group: str | None, days: Sequence[str]) -> dict[date, dict[Key, int]]:
+    """By its Monday, what of each week says who went on from a step."""
+    weeks = {day: date.fromisoformat(_week(day)) for day in set(days)}
+    found: dict[date, dict[Key, int]] = {week: {} for week in weeks.values()}
+    for (of, day), cell in counts.cells.items():
+        if day in weeks and group in (None, of):
+            total = found[weeks[day]]
+            for key, number in cell.items():
+                if key[0] in ("outcome", "dropped"):
+                    total[key] = total.get(key, 0) + number
     return found
 
 
