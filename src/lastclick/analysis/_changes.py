@@ -2,12 +2,14 @@
 
 from collections.abc import Sequence
 from datetime import date
+from math import erfc, sqrt
 from typing import Literal
 
 import attrs
 
 from lastclick.errors import ConfigError
 from lastclick.metrics import Estimate, Rate, Report, rate
+from lastclick.metrics._clustered import effective
 from lastclick.metrics._proportions import difference
 
 #: A stretch with fewer attempts is no stretch to compare.
@@ -51,8 +53,9 @@ class Changes:
         points: By day.
         periods: How many periods were looked at.
         false_alarms: If nothing ever changed, the chance that there is a point all the same, at
-            most. It takes attempts to be independent; campaigns and repeat customers make them
-            less so, and alarms more frequent.
+            most. That attempts of one customer hang together is reckoned with; that those of a
+            campaign or a week do is not, and makes alarms more frequent.
+        design_effect: By how much attempts were taken to be fewer, for their customers' sake.
         reason: Why there can be no point, None where there can.
 
     Example:
@@ -67,6 +70,7 @@ class Changes:
     points: tuple[Change, ...]
     periods: int
     false_alarms: float
+    design_effect: float
     reason: str | None
 
 
@@ -110,11 +114,14 @@ def changes(
         for one in (period.abandonment_rate if step is None else period.steps[step].drop_off_rate,)
     ]
     reason = f"fewer than two {every}s" if len(series) < 2 else None
-    points = sorted(_search(series, false_alarms), key=lambda point: point.since)
+    rows = report._completed()
+    effect = rows.x / effective(rows) if rows.x else 1.0
+    points = sorted(_search(series, false_alarms, effect), key=lambda point: point.since)
     return Changes(
         points=tuple(_told(series, points)),
         periods=len(series),
         false_alarms=false_alarms,
+        design_effect=effect,
         reason=reason,
     )
 
@@ -122,7 +129,7 @@ def changes(
 _Series = Sequence[tuple[date, int, int]]
 
 
-def _search(series: _Series, alpha: float) -> list[Change]:
+def _search(series: _Series, alpha: float, effect: float) -> list[Change]:
     best: Change | None = None
     at = 0
     tried = 0
@@ -131,16 +138,14 @@ def _search(series: _Series, alpha: float) -> list[Change]:
         if min(before.denominator, after.denominator) < _ENOUGH:
             continue
         tried += 1
-        more = _more(before, after)
-        if more.p_value is not None and (best is None or more.p_value < best.p_value):
+        more, p = _more(before, after), _chance(before, after, effect)
+        if best is None or p < best.p_value:
             at = place
-            best = Change(
-                since=series[place][0], before=before, after=after, more=more, p_value=more.p_value
-            )
+            best = Change(since=series[place][0], before=before, after=after, more=more, p_value=p)
     if best is None or best.p_value * tried > alpha:
         return []
     found = attrs.evolve(best, p_value=best.p_value * tried)
-    return [found, *_search(series[:at], alpha), *_search(series[at:], alpha)]
+    return [found, *_search(series[:at], alpha, effect), *_search(series[at:], alpha, effect)]
 
 
 def _told(series: _Series, points: Sequence[Change]) -> list[Change]:
@@ -159,6 +164,17 @@ def _told(series: _Series, points: Sequence[Change]) -> list[Change]:
 
 def _sum(series: _Series) -> Rate:
     return rate(sum(x for _, x, _ in series), sum(n for _, _, n in series))
+
+
+def _chance(before: Rate, after: Rate, effect: float) -> float:
+    """Of a difference as large, if there were none: the score test, of so many fewer attempts."""
+    whole = before.denominator + after.denominator
+    share = (before.numerator + after.numerator) / whole
+    spread = share * (1 - share) * (1 / before.denominator + 1 / after.denominator) * effect
+    if not spread:
+        return 1.0
+    gap = after.numerator / after.denominator - before.numerator / before.denominator
+    return erfc(abs(gap) / sqrt(2 * spread))
 
 
 def _more(before: Rate, after: Rate) -> Estimate:

@@ -80,6 +80,18 @@ def per_checkout(earned: Mapping[str, Revenue], started: int) -> dict[str, Estim
     }
 
 
+def abandoned(span: Mapping[Key, int]) -> Pairs:
+    """Decided attempts of the customers, and those of them without an order, as sums that add."""
+    one = ordered(span)
+    return attrs.evolve(one, y=one.x - one.y, yy=one.xx - 2 * one.xy + one.yy, xy=one.xx - one.xy)
+
+
+def ordered(span: Mapping[Key, int]) -> Pairs:
+    """Decided attempts of the customers, and those of them with an order, as sums that add."""
+    names = ("n", "ordered", "decided", "ordered2", "decided2", "both")
+    return Pairs(*(span.get(("cluster", name), 0) for name in names))
+
+
 def clusters(span: Mapping[Key, int], currency: str) -> Pairs:
     """Checkouts and revenue of the customers, as sums that add."""
     sizes = [span.get(("cluster", what), 0) for what in ("n", "x", "xx")]

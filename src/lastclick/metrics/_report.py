@@ -18,8 +18,10 @@ from lastclick._money import Money
 from lastclick._rows import instant
 from lastclick.errors import ConfigError
 from lastclick.events import ORDER
+from lastclick.metrics._clustered import clustered_share
 from lastclick.metrics._columns import of_reports, of_steps
 from lastclick.metrics._completion import (
+    NOT_BY_DAY,
     clusters,
     completion,
     early_revenue,
@@ -29,6 +31,12 @@ from lastclick.metrics._completion import (
     per_checkout,
     repeat_purchase,
     revenue_per_checkout,
+)
+from lastclick.metrics._completion import (
+    abandoned as abandoned_by_customer,
+)
+from lastclick.metrics._completion import (
+    ordered as ordered_by_customer,
 )
 from lastclick.metrics._converted import Rates, revenue_in
 from lastclick.metrics._count import Delivery, counted
@@ -382,6 +390,8 @@ class Report:
         decided: Attempts that are not in flight: the denominator of the rates.
         ordered: Attempts with an order.
         abandonment_rate: Decided attempts without an order / decided.
+        abandonment_clustered: The same with customers as clusters: attempts of one customer hang
+            together, and say less than they are. A period has no interval, but a reason.
         ever_abandoned_rate: Attempts that were abandoned at some time / decided.
         recovery_rate: Recovered / ever abandoned, over attempts whose first abandonment is more
             than ``recover_within`` before ``as_of``.
@@ -435,6 +445,7 @@ class Report:
     decided: int
     ordered: int
     abandonment_rate: Rate
+    abandonment_clustered: Estimate
     ever_abandoned_rate: Rate
     recovery_rate: Rate
     not_matured: int
@@ -567,6 +578,9 @@ class Report:
 
     def _order_values(self, currency: str) -> Moments:
         return order_values(self._total, currency)
+
+    def _completed(self) -> Pairs:
+        return ordered_by_customer(self._span or {})
 
     def _clusters(self, currency: str) -> Pairs:
         return clusters(self._span or {}, currency)
@@ -909,6 +923,9 @@ def _report(
         decided=decided,
         ordered=ordered,
         abandonment_rate=rate(decided - ordered, decided),
+        abandonment_clustered=clustered_share(abandoned_by_customer(span))
+        if span is not None
+        else _not_clustered(rate(decided - ordered, decided)),
         ever_abandoned_rate=rate(abandoned, decided),
         recovery_rate=rate(sum(matured[kind] for kind in _RECOVERED), sum(matured.values())),
         not_matured=abandoned - sum(matured.values()),
@@ -995,6 +1012,11 @@ def _steps(
             )
         )
     return found
+
+
+def _not_clustered(one: Rate) -> Estimate:
+    why = one.reason or NOT_BY_DAY
+    return Estimate(estimate=one.estimate, method="wilson", n=one.denominator, reason=why)
 
 
 def _by_week(counts: Counts, group: str | None, days: Sequence[str]) -> dict[date, dict[Key, int]]:
