@@ -2,14 +2,14 @@
 
 from collections.abc import Sequence
 from datetime import date
-from math import erfc, sqrt
 from typing import Literal
 
 import attrs
 
 from lastclick.errors import ConfigError
 from lastclick.metrics import Estimate, Rate, Report, rate
-from lastclick.metrics._clustered import effective
+from lastclick.metrics._clustered import chance_of_difference, design_effect
+from lastclick.metrics._plain import Plain
 from lastclick.metrics._proportions import difference
 
 #: A stretch with fewer attempts is no stretch to compare.
@@ -17,7 +17,7 @@ _ENOUGH = 30
 
 
 @attrs.frozen(kw_only=True)
-class Change:
+class Change(Plain):
     """A day from which on a rate was another.
 
     Attributes:
@@ -46,7 +46,7 @@ class Change:
 
 
 @attrs.frozen(kw_only=True)
-class Changes:
+class Changes(Plain):
     """The changes of a rate over time.
 
     Attributes:
@@ -114,8 +114,7 @@ def changes(
         for one in (period.abandonment_rate if step is None else period.steps[step].drop_off_rate,)
     ]
     reason = f"fewer than two {every}s" if len(series) < 2 else None
-    rows = report._completed()
-    effect = rows.x / effective(rows) if rows.x else 1.0
+    effect = design_effect(report._completed())
     points = sorted(_search(series, false_alarms, effect), key=lambda point: point.since)
     return Changes(
         points=tuple(_told(series, points)),
@@ -138,7 +137,9 @@ def _search(series: _Series, alpha: float, effect: float) -> list[Change]:
         if min(before.denominator, after.denominator) < _ENOUGH:
             continue
         tried += 1
-        more, p = _more(before, after), _chance(before, after, effect)
+        more = _more(before, after)
+        counts = (after.numerator, after.denominator, before.numerator, before.denominator)
+        p = chance_of_difference(*counts, effect=effect)
         if best is None or p < best.p_value:
             at = place
             best = Change(since=series[place][0], before=before, after=after, more=more, p_value=p)
@@ -164,17 +165,6 @@ def _told(series: _Series, points: Sequence[Change]) -> list[Change]:
 
 def _sum(series: _Series) -> Rate:
     return rate(sum(x for _, x, _ in series), sum(n for _, _, n in series))
-
-
-def _chance(before: Rate, after: Rate, effect: float) -> float:
-    """Of a difference as large, if there were none: the score test, of so many fewer attempts."""
-    whole = before.denominator + after.denominator
-    share = (before.numerator + after.numerator) / whole
-    spread = share * (1 - share) * (1 / before.denominator + 1 / after.denominator) * effect
-    if not spread:
-        return 1.0
-    gap = after.numerator / after.denominator - before.numerator / before.denominator
-    return erfc(abs(gap) / sqrt(2 * spread))
 
 
 def _more(before: Rate, after: Rate) -> Estimate:

@@ -5,6 +5,7 @@ from math import ceil
 from typing import Any
 
 import attrs
+from typing_extensions import override
 
 from lastclick._money import UNITS
 from lastclick.errors import ConfigError
@@ -12,6 +13,7 @@ from lastclick.metrics import Estimate, HypothesisTest, Plan, Rate, Report
 from lastclick.metrics._clustered import clustered_difference, clustered_share
 from lastclick.metrics._estimate import CONFIDENCE
 from lastclick.metrics._means import Pairs, ratio_difference
+from lastclick.metrics._plain import Plain, fields
 from lastclick.metrics._planning import POWER, arm_size
 from lastclick.metrics._sequential import confidence_sequence, sequential_sample_ratio
 from lastclick.metrics._tests import ALARM, benjamini_hochberg, sample_ratio
@@ -21,7 +23,7 @@ PLANNED = 10_000
 
 
 @attrs.frozen(kw_only=True)
-class Variant:
+class Variant(Plain):
     """One variant beside the control.
 
     Attributes:
@@ -56,7 +58,7 @@ class Variant:
 
 
 @attrs.frozen(kw_only=True)
-class Experiment:
+class Experiment(Plain):
     """All variants of an experiment.
 
     Attributes:
@@ -81,6 +83,11 @@ class Experiment:
     split: HypothesisTest
     split_daily: HypothesisTest
     reason: str | None
+
+    @override
+    def to_dict(self) -> dict[str, Any]:
+        """All of it as plain values, ready for JSON; the variants as a list."""
+        return {**fields(self), "variants": [one.to_dict() for one in self.variants.values()]}
 
 
 def experiment(

@@ -10,11 +10,12 @@ from lastclick._money import Money
 from lastclick.analysis._what_if import what_if
 from lastclick.errors import ConfigError
 from lastclick.metrics import Estimate, Rate, Report, rate
+from lastclick.metrics._plain import Plain
 from lastclick.metrics._revenue import rounded
 
 
 @attrs.frozen(kw_only=True)
-class Spend:
+class Spend(Plain):
     """What the money that was spent on a channel brought.
 
     Attributes:
@@ -60,7 +61,7 @@ class Spend:
 
 
 @attrs.frozen(kw_only=True)
-class Marketing:
+class Marketing(Plain):
     """What was spent, and what it brought.
 
     Attributes:

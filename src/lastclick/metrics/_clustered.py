@@ -13,6 +13,8 @@ from lastclick.metrics._estimate import CONFIDENCE, Estimate
 from lastclick.metrics._means import Pairs, ratio_variance
 from lastclick.metrics._proportions import difference, newcombe, wilson
 
+#: What is taken for granted where attempts are not taken by customers.
+APART = "attempts of one customer are apart from each other"
 _BY_CUSTOMER = ", customers as clusters"
 
 
@@ -37,6 +39,18 @@ def effective(rows: Pairs, confidence: float = CONFIDENCE) -> float:
     spread = float(ratio_variance(rows))
     few = two_sided(confidence) / t_quantile((1 - confidence) / 2, rows.n - 1)
     return min(float(rows.x), apart / spread * few**2) if spread else float(rows.x)
+
+
+def design_effect(rows: Pairs) -> float:
+    """By how much attempts say less than if they were apart; 1 where they are."""
+    return rows.x / effective(rows) if rows.x else 1.0
+
+
+def chance_of_difference(x1: int, n1: int, x2: int, n2: int, *, effect: float) -> float:
+    """Of a difference as large, if there were none: the score test, of so many fewer attempts."""
+    share = (x1 + x2) / (n1 + n2)
+    spread = share * (1 - share) * (1 / n1 + 1 / n2) * effect
+    return erfc(abs(x1 / n1 - x2 / n2) / sqrt(2 * spread)) if spread else 1.0
 
 
 def several(rows: Pairs) -> bool:

@@ -14,7 +14,6 @@ from lastclick._charts import Chart
 from lastclick._fold import Outcome
 from lastclick._frames import Library, frame
 from lastclick._gather import EXCLUDE, Chosen, Events
-from lastclick._money import Money
 from lastclick._rows import instant
 from lastclick.errors import ConfigError
 from lastclick.events import ORDER
@@ -45,6 +44,7 @@ from lastclick.metrics._drawings import draw
 from lastclick.metrics._estimate import Estimate, HypothesisTest
 from lastclick.metrics._incremental import Incremental, incremental
 from lastclick.metrics._means import Moments, Pairs
+from lastclick.metrics._plain import plain
 from lastclick.metrics._quality import Quality, quality
 from lastclick.metrics._rates import Rate, rate
 from lastclick.metrics._revenue import (
@@ -384,6 +384,7 @@ class Report:
         by: The attributes that form the groups.
         closed: Whether the steps are counted as a closed funnel.
         touch: Which step event of an attempt gives its group.
+        exclude: By attribute, the values whose attempts were left out; ``quality`` counts them.
         timezone: The zone of its days.
         started: Attempts with at least one step.
         outcomes: Attempts by outcome; they add up to ``started``.
@@ -439,6 +440,7 @@ class Report:
     by: tuple[str, ...]
     closed: bool
     touch: Touch
+    exclude: Mapping[str, tuple[str | int | bool | None, ...]]
     timezone: str
     started: int
     outcomes: Mapping[Outcome, int]
@@ -582,6 +584,9 @@ class Report:
     def _completed(self) -> Pairs:
         return ordered_by_customer(self._span or {})
 
+    def _abandoned(self) -> Pairs:
+        return abandoned_by_customer(self._span or {})
+
     def _clusters(self, currency: str) -> Pairs:
         return clusters(self._span or {}, currency)
 
@@ -626,28 +631,28 @@ class Report:
 
         .. versionadded:: 0.1.0
         """
-        plain: dict[str, Any] = {
-            field.name: _plain(getattr(self, field.name))
+        figures: dict[str, Any] = {
+            field.name: plain(getattr(self, field.name))
             for field in attrs.fields(Report)
             if field.name not in ("groups", "reading", "completion")
             and not field.name.startswith("_")
         }
-        plain["abandonment_at"] = {
-            str(int(horizon.total_seconds())): _plain(self.abandonment_at(horizon))
+        figures["abandonment_at"] = {
+            str(int(horizon.total_seconds())): plain(self.abandonment_at(horizon))
             for horizon in (*_HORIZONS, self.recover_within)
             if horizon <= self.recover_within
         }
-        plain["groups"] = [
+        figures["groups"] = [
             {"value": list(value) if isinstance(value, tuple) else value, **report._figures()}
             for value, report in self.groups.items()
         ]
-        return plain
+        return figures
 
     def _figures(self) -> dict[str, Any]:
         """What a group has of its own."""
         shared = ("funnel", "as_of", "as_of_chosen", "abandon_after", "recover_within", "unit")
         mine = self.to_dict()
-        for name in (*shared, "by", "closed", "touch", "timezone", "quality", "groups"):
+        for name in (*shared, "by", "closed", "touch", "exclude", "timezone", "quality", "groups"):
             del mine[name]
         return mine
 
@@ -917,6 +922,7 @@ def _report(
         by=basis.by,
         closed=basis.closed,
         touch=basis.touch,
+        exclude=dict(basis.exclude),
         timezone=basis.timezone,
         started=started,
         outcomes=outcomes,
@@ -1119,26 +1125,3 @@ def _month(day: str) -> str:
 #: The horizons that `Report.to_dict` tells beside ``recover_within``.
 _HORIZONS = (timedelta(hours=1), timedelta(days=1))
 _PERIODS = {"day": _day, "week": _week, "month": _month}
-
-
-def _plain(value: Any) -> Any:
-    """A value of a report as JSON knows it."""
-    if isinstance(value, Money):
-        return {"amount": str(value.amount), "currency": value.currency}
-    if isinstance(value, datetime):
-        return value.isoformat().replace("+00:00", "Z")
-    if isinstance(value, date):
-        return value.isoformat()
-    if isinstance(value, timedelta):
-        return value.total_seconds()
-    if isinstance(value, Mapping):
-        return {"" if key is None else str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, Sequence) and not isinstance(value, str):
-        return [_plain(item) for item in value]
-    if attrs.has(type(value)):
-        return {
-            field.name: _plain(getattr(value, field.name))
-            for field in attrs.fields(type(value))
-            if not field.name.startswith("_")
-        }
-    return value
