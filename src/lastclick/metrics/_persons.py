@@ -18,13 +18,8 @@ _STARTED, _BOUGHT, _LEFT, _TRIED = range(4)
 
 # How a journey ended so far.
 _GOING_ON, _LEFT_OFF, _ORDERED = range(3)
-# What counts by 1 of somebody with one journey, by its end.
-_ONCE = ("n", "x", "xx")
-_ALONE = (
-    _ONCE,
-    (*_ONCE, "decided", "decided2"),
-    (*_ONCE, "decided", "decided2", "ordered", "ordered2", "both"),
-)
+# One journey, by its end: as many of each as somebody has.
+_ONE = ((1, 0, 0), (0, 1, 0), (0, 0, 1))
 
 _DAY = 86_400 * 1_000_000
 _BATCH = 500
@@ -47,6 +42,7 @@ class Persons:
         self._exchange = Exchange(0)
         self._waiting: list[tuple[Any, ...]] = []
         self._alone: dict[tuple[str, int], int] = defaultdict(int)
+        self._ends: dict[tuple[Cell, tuple[int, int, int]], int] = defaultdict(int)
 
     def close(self) -> None:
         self._exchange.close()
@@ -136,8 +132,9 @@ class Persons:
                 self._trial(tried, bought, cells)
         for (group, end), number in self._alone.items():
             for cell in self._spans(group):
-                for what in _ALONE[end]:
-                    cells[cell]["cluster", what] += number
+                self._ends[cell, _ONE[end]] += number
+        for (cell, ends), number in self._ends.items():
+            self._clustered(cells[cell], ends, number)
 
     def _spans(self, group: str) -> tuple[Cell, ...]:
         return (WHOLE, (group, "")) if self._by_group else (WHOLE,)
@@ -145,34 +142,41 @@ class Persons:
     def _cluster(
         self, started: list[Any], bought: list[Any], cells: dict[Cell, dict[Key, int]]
     ) -> None:
-        """Journeys, their ends and revenue of one person: numbers, squares and products."""
-        journeys: dict[Cell, list[int]] = defaultdict(lambda: [0, 0, 0])
-        revenue: dict[tuple[Cell, str], int] = defaultdict(int)
+        """Journeys, their ends and revenue of one person, in the whole and in each group."""
+        journeys: dict[Cell, list[int]] = {}
         for group, end, _ in started:
             for cell in self._spans(group):
-                journeys[cell][end] += 1
+                journeys.setdefault(cell, [0, 0, 0])[end] += 1
+        for cell, (going_on, left_off, ordered) in journeys.items():
+            self._ends[cell, (going_on, left_off, ordered)] += 1
+        revenue: dict[tuple[Cell, str], int] = {}
         for _, place, net, currency in bought:
             if place != LOG and net is not None:
                 for cell in self._spans(place[0]):
-                    revenue[cell, currency] += net
-        for cell, ends in journeys.items():
-            counted, x, ordered = cells[cell], sum(ends), ends[_ORDERED]
-            decided = ordered + ends[_LEFT_OFF]
-            counted["cluster", "n"] += 1
-            counted["cluster", "x"] += x
-            counted["cluster", "xx"] += x * x
-            if decided:
-                counted["cluster", "decided"] += decided
-                counted["cluster", "decided2"] += decided * decided
-            if ordered:
-                counted["cluster", "ordered"] += ordered
-                counted["cluster", "ordered2"] += ordered * ordered
-                counted["cluster", "both"] += ordered * decided
+                    revenue[cell, currency] = revenue.get((cell, currency), 0) + net
         for (cell, currency), y in revenue.items():
-            counted, x = cells[cell], sum(journeys[cell])
+            counted = cells[cell]
             counted["cluster", "y", currency] += y
             counted["cluster", "yy", currency] += y * y
-            counted["cluster", "xy", currency] += x * y
+            counted["cluster", "xy", currency] += sum(journeys[cell]) * y
+
+    def _clustered(self, counted: dict[Key, int], ends: tuple[int, int, int], persons: int) -> None:
+        """Persons whose journeys ended alike: numbers, squares and products."""
+        x, ordered = sum(ends), ends[_ORDERED]
+        decided = ordered + ends[_LEFT_OFF]
+        sums = {
+            "n": 1,
+            "x": x,
+            "xx": x * x,
+            "decided": decided,
+            "decided2": decided * decided,
+            "ordered": ordered,
+            "ordered2": ordered * ordered,
+            "both": ordered * decided,
+        }
+        for what, number in sums.items():
+            if number:
+                counted["cluster", what] += persons * number
 
     def _again(self, bought: list[Any], cells: dict[Cell, dict[Key, int]]) -> None:
         """Whole days from a customer's first order to the next, or to the instant of the report.

@@ -84,6 +84,8 @@ ACCESSIBILITY = frozenset(
     ("keyboard_only", "screen_reader", "reduced_motion", "zoom", "large_text")
 )
 FEWEST = 30
+#: Of attempts by seconds from the start to the order, or to now.
+_BY_SECOND = frozenset(("paid_after", "open_after", "net_after", "net2_after"))
 
 
 @attrs.frozen
@@ -867,7 +869,7 @@ def report_from(counts: Counts) -> Report:
 
 def _report(
     basis: Basis,
-    total: Mapping[Key, int],
+    everything: Mapping[Key, int],
     days: Sequence[str],
     whole: Chances | None,
     facts: Quality,
@@ -876,6 +878,13 @@ def _report(
     group: str | None,
     span: Mapping[Key, int] | None,
 ) -> Report:
+    total: dict[Key, int] = {}
+    waits: dict[Key, int] = {}
+    for key, number in everything.items():
+        if key[0] == "seconds":
+            waits[key] = number
+        elif key[0] not in _BY_SECOND:  # they are many, and looked through for each figure
+            total[key] = number
     outcomes = {outcome: total.get(("outcome", outcome), 0) for outcome in Outcome}
     started = sum(outcomes.values())
     decided = started - outcomes[Outcome.IN_FLIGHT]
@@ -909,7 +918,7 @@ def _report(
 
     weeks = None if span is None else _by_week(counts, group, days)
     earned = revenue(total)
-    steps = Steps(_steps(basis, total, ordered, chance, weeks))
+    steps = Steps(_steps(basis, total, waits, ordered, chance, weeks))
     return Report(
         funnel=basis.funnel,
         as_of=None if basis.as_of is None else instant(basis.as_of),
@@ -938,7 +947,7 @@ def _report(
         steps=steps,
         stages=_sections(basis, steps, total, chance, "stage"),
         owners=_sections(basis, steps, total, chance, "owner"),
-        completion=completion(total),
+        completion=completion(everything),
         revenue_per_checkout=per_checkout(earned, started)
         if span is None
         else revenue_per_checkout(span),
@@ -955,7 +964,7 @@ def _report(
         reading=None,
         order_row=total.get(("chain", ORDER), 0) if basis.closed else ordered,
         trend=trend,
-        total=total,
+        total=everything,
         span=span,
     )
 
@@ -963,6 +972,7 @@ def _report(
 def _steps(
     basis: Basis,
     total: Mapping[Key, int],
+    waits: Mapping[Key, int],
     ordered: int,
     chance: Chances,
     by_week: Mapping[date, Mapping[Key, int]] | None,
@@ -1000,9 +1010,9 @@ def _steps(
                 drop_off_rate=rate(drops, reached),
                 failed=failed,
                 failures=failures,
-                seconds=seconds(total, name),
-                median_seconds=seconds_quantile(total, name, Fraction(1, 2)),
-                p90_seconds=seconds_quantile(total, name, Fraction(9, 10)),
+                seconds=seconds(waits, name),
+                median_seconds=seconds_quantile(waits, name, Fraction(1, 2)),
+                p90_seconds=seconds_quantile(waits, name, Fraction(9, 10)),
                 lost=losses(total, chance, step=name),
                 retries={
                     reason: Retries(
