@@ -10,7 +10,7 @@ from typing_extensions import override
 
 from lastclick.metrics._distributions import two_sided
 from lastclick.metrics._estimate import CONFIDENCE, Estimate
-from lastclick.metrics._plain import Plain, plain
+from lastclick.metrics._plain import Plain, plain_value
 from lastclick.metrics._proportions import difference
 
 K = TypeVar("K", bound=Hashable)
@@ -52,8 +52,10 @@ class RateAndMix(Plain, Generic[K]):
         """The parts as plain values, ready for JSON; what each segment adds as a list."""
         parts = {name: getattr(self, name).to_dict() for name in ("change", "rate", "mix")}
         segments = [
-            {"value": plain(name), "rate": float(adds), "mix": float(self.mix_by_segment[name])}
-            for name, adds in self.rate_by_segment.items()
+            {"value": plain_value(value), "rate": float(adds), "mix": float(mix)}
+            for (value, adds), mix in zip(
+                self.rate_by_segment.items(), self.mix_by_segment.values(), strict=True
+            )
         ]
         return {**parts, "segments": segments}
 

@@ -23,13 +23,13 @@ class Plain:
 def fields(value: Any) -> dict[str, Any]:
     """The public fields of an attrs class, plain."""
     return {
-        field.name: plain(getattr(value, field.name))
+        field.name: plain_value(getattr(value, field.name))
         for field in attrs.fields(type(value))
         if not field.name.startswith("_")
     }
 
 
-def plain(value: Any) -> Any:
+def plain_value(value: Any) -> Any:
     """A value as JSON knows it."""
     if isinstance(value, Money):
         return {"amount": str(value.amount), "currency": value.currency}
@@ -42,9 +42,9 @@ def plain(value: Any) -> Any:
     if isinstance(value, Fraction):
         return float(value)
     if isinstance(value, Mapping):
-        return {"" if key is None else str(key): plain(item) for key, item in value.items()}
+        return {"" if key is None else str(key): plain_value(item) for key, item in value.items()}
     if isinstance(value, Sequence) and not isinstance(value, str):
-        return [plain(item) for item in value]
+        return [plain_value(item) for item in value]
     if isinstance(value, Plain):
         return value.to_dict()
     return fields(value) if attrs.has(type(value)) else value

@@ -44,7 +44,7 @@ from lastclick.metrics._drawings import draw
 from lastclick.metrics._estimate import Estimate, HypothesisTest
 from lastclick.metrics._incremental import Incremental, incremental
 from lastclick.metrics._means import Moments, Pairs
-from lastclick.metrics._plain import plain
+from lastclick.metrics._plain import plain_value
 from lastclick.metrics._quality import Quality, quality
 from lastclick.metrics._rates import Rate, rate
 from lastclick.metrics._revenue import (
@@ -633,22 +633,22 @@ class Report:
 
         .. versionadded:: 0.1.0
         """
-        figures: dict[str, Any] = {
-            field.name: plain(getattr(self, field.name))
+        plain: dict[str, Any] = {
+            field.name: plain_value(getattr(self, field.name))
             for field in attrs.fields(Report)
             if field.name not in ("groups", "reading", "completion")
             and not field.name.startswith("_")
         }
-        figures["abandonment_at"] = {
-            str(int(horizon.total_seconds())): plain(self.abandonment_at(horizon))
+        plain["abandonment_at"] = {
+            str(int(horizon.total_seconds())): plain_value(self.abandonment_at(horizon))
             for horizon in (*_HORIZONS, self.recover_within)
             if horizon <= self.recover_within
         }
-        figures["groups"] = [
+        plain["groups"] = [
             {"value": list(value) if isinstance(value, tuple) else value, **report._figures()}
             for value, report in self.groups.items()
         ]
-        return figures
+        return plain
 
     def _figures(self) -> dict[str, Any]:
         """What a group has of its own."""
