@@ -8,6 +8,7 @@ simulated, from a seed, so that another run prints the same.
 import argparse
 import time
 from collections.abc import Callable, Iterator
+from datetime import date
 from fractions import Fraction
 from functools import cache
 from math import exp, lgamma, log, sqrt
@@ -15,10 +16,20 @@ from math import exp, lgamma, log, sqrt
 import numpy as np
 from numpy.typing import NDArray
 
+from lastclick.analysis._changes import _search
 from lastclick.metrics import Estimate
+from lastclick.metrics._clustered import clustered_difference, clustered_share, design_effect
 from lastclick.metrics._distributions import two_sided
 from lastclick.metrics._holdout import extra_orders, extra_revenue
-from lastclick.metrics._means import Moments, Pairs, cuped, ratio, relative, welch
+from lastclick.metrics._means import (
+    Moments,
+    Pairs,
+    cuped,
+    ratio,
+    ratio_difference,
+    relative,
+    welch,
+)
 from lastclick.metrics._mix import rate_and_mix
 from lastclick.metrics._planning import arm_size
 from lastclick.metrics._proportions import agresti_coull, difference, wilson
@@ -222,8 +233,54 @@ def repeating(random: Random, runs: int, customers: int) -> Held:
         low, high = wilson(x, n)
         naive = Estimate(estimate=x / n, low=low, high=high, method="wilson", n=n)
         held.add("attempts as if apart", naive, 0.25)
-        held.add("clustered by customer", ratio(pairs(bought, tries)), 0.25)
+        held.add("ratio of means", ratio(pairs(bought, tries)), 0.25)
+        held.add("clustered by customer", clustered_share(pairs(bought, tries)), 0.25)
     return held
+
+
+def repeating_arms(random: Random, runs: int, customers: int, share: float) -> Held:
+    """Two arms of such customers without a difference: how often the interval holds 0."""
+    held = Held(runs)
+    for _ in range(runs):
+        arms = []
+        for _ in range(2):
+            tries = random.geometric(0.4, customers)
+            likely = random.beta(3 * share, 3 * (1 - share), customers)
+            arms.append(pairs(random.binomial(tries, likely), tries))
+        one, other = arms
+        held.add("attempts as if apart", difference(one.y, one.x, other.y, other.x), 0.0)
+        held.add("ratio of means", ratio_difference(one, other), 0.0)
+        held.add("clustered by customer", clustered_difference(one, other), 0.0)
+    return held
+
+
+def quiet_weeks(random: Random, runs: int, *, repeat: bool, reckoned: bool) -> float:
+    """Ten weeks of 400 customers in which nothing changes: how often a change point is found.
+
+    Args:
+        random: The source of chance.
+        runs: How many shops.
+        repeat: Whether customers come 2.5 times on average, within three weeks.
+        reckoned: Whether the design effect is reckoned with, as `changes` does.
+    """
+    alarms, n = 0, 400
+    for _ in range(runs):
+        tries = random.geometric(0.4, n) if repeat else np.ones(n, np.int64)
+        likely = random.beta(0.75, 2.25, n) if repeat else np.full(n, 0.25)
+        customer = np.repeat(np.arange(n), tries)
+        week = np.minimum(
+            random.integers(0, 10, n)[customer] + random.integers(0, 3, customer.size), 9
+        )
+        bought = random.random(customer.size) < likely[customer]
+        series = [
+            (date.fromordinal(740_000 + 7 * k), int(np.sum(~bought & here)), int(np.sum(here)))
+            for k in range(10)
+            for here in (week == k,)
+        ]
+        by_customer = np.bincount(customer[bought], minlength=n)
+        effect = design_effect(pairs(by_customer, tries)) if reckoned else 1.0
+        alarms += bool(_search(series, 0.05, effect))
+    return alarms / runs
 
 
 def within_a_week(newcomers: float) -> float:
@@ -414,12 +471,30 @@ def looks(runs: int, seed: int) -> Iterator[str]:
 def clusters(runs: int, seed: int) -> Iterator[str]:
     """Repeat customers."""
     yield "## Completion rate, customers with 2.5 checkouts each on average\n"
-    names = ["attempts as if apart", "clustered by customer"]
+    names = ["attempts as if apart", "ratio of means", "clustered by customer"]
     rows = []
     for n in (20, 50, 400, 5_000):
         held = repeating(np.random.default_rng([seed, n]), runs, n)
         rows.append([f"{n:,}", *map(held.cell, names)])
     yield table(["customers", *names], rows)
+    yield "\n## Two arms of such customers, without a difference\n"
+    rows = []
+    for share in (0.25, 0.05, 0.01):
+        for n in (20, 50, 400, 5_000):
+            held = repeating_arms(np.random.default_rng([seed, n]), runs, n, share)
+            rows.append([f"{100 * share:g} %", f"{n:,}", *map(held.cell, names)])
+    yield table(["buys", "customers in each arm", *names], rows)
+    yield "\n## Change points where nothing changes\n"
+    rows = []
+    for said, repeat, reckoned in (
+        ("one attempt a customer", False, True),
+        ("2.5 attempts a customer", True, True),
+        ("the same, taken as apart", True, False),
+    ):
+        random = np.random.default_rng([seed, 10])
+        alarms = quiet_weeks(random, runs, repeat=repeat, reckoned=reckoned)
+        rows.append([said, f"{alarms:.3f}"])
+    yield table(["ten quiet weeks", "false alarms, at 0.05"], rows)
 
 
 def horizon(runs: int, seed: int) -> Iterator[str]:

@@ -927,6 +927,13 @@ def beside(
         told["cluster", "n"] += 1
         told["cluster", "x"] += len(own)
         told["cluster", "xx"] += len(own) ** 2
+        decided = sum(j["outcome"] != "in_flight" for j in own)
+        ordered = sum(j["order"] is not None for j in own)
+        told["cluster", "decided"] += decided
+        told["cluster", "decided2"] += decided**2
+        told["cluster", "ordered"] += ordered
+        told["cluster", "ordered2"] += ordered**2
+        told["cluster", "both"] += ordered * decided
         nets: Counter[str] = Counter()
         for o in (o for j in own for o in j["owned"] if o["total"] is not None):
             nets[o["total"]["currency"]] += net_of(o)

@@ -268,12 +268,11 @@ def test_nobody_followed_is_no_curve() -> None:
     assert chart.description.endswith("Not ordered: nobody was followed.")
 
 
-def test_some_days_have_no_curve(report: Report) -> None:
-    """A trend's reports cannot say who came back on another day."""
+def test_some_days_have_their_own_curve(report: Report) -> None:
+    """A period of a trend is drawn of those that began in it."""
     (day, *_) = report.trend().values()
 
-    with pytest.raises(ConfigError, match="'time' of some days; not by day"):
-        day.chart("time")
+    assert day.chart("time").description.startswith("Kaplan-Meier")
 
 
 def test_bars_may_be_very_short() -> None:

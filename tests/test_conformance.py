@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -89,12 +90,11 @@ def beside(counts: Counts) -> dict[str | None, dict[Any, int]]:
     told: dict[str | None, dict[Any, int]] = {}
     groups = {group for group, day in counts.cells if day} if counts.basis.by else set()
     for group in (None, *sorted(groups)):
-        found = {
-            key: number
-            for of in (counts.total(group=group), counts.span(group))
-            for key, number in of.items()
-            if number and key[0] not in ABOVE
-        }
+        found: Counter[Any] = Counter()
+        for of in (counts.total(group=group), counts.span(group)):
+            for key, number in of.items():
+                if number and key[0] not in ABOVE:
+                    found[key] += number
         values = None if group is None else json.loads(group)
         name = values[0] if values and len(counts.basis.by) == 1 else values
         told[None if group is None else json.dumps(name, separators=(",", ":"))] = found

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import tempfile
+from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from fractions import Fraction
@@ -140,6 +141,28 @@ def test_the_parts_add_up_to_the_whole(question: tuple[list[Line], dict[str, Any
         assert revenue.net.units == revenue.gross.units - back
     days = report.trend("day").values()
     assert sum(day.started for day in days) == report.started
+
+
+@given(strategies.questions(), st.sampled_from(("day", "week", "month")))
+def test_periods_add(question: tuple[list[Line], dict[str, Any]], every: Any) -> None:
+    """All that was counted of the periods adds up to the whole, times to the order among it."""
+    lines, options = question
+    report = reported([lines], asked({**options, "funnel_name": "checkout"}))
+    if isinstance(report, str):
+        return
+    for one in (report, *report.groups.values()):
+        periods = list(one.trend(every).values())
+
+        together: Counter[Any] = Counter()
+        for period in periods:
+            together.update(period._total)
+
+        assert together == one._total
+        assert sum(period.completion.n for period in periods) == one.completion.n == one.started
+        assert sum(period.completion.events for period in periods) == one.ordered
+        for step in one.steps:
+            parts = [period.steps[step.name].seconds.count for period in periods]
+            assert sum(parts) == step.seconds.count
 
 
 @given(strategies.questions())

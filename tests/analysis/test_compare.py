@@ -61,3 +61,58 @@ def test_without_segments_all_is_rate() -> None:
 
     assert found.abandonment.mix.estimate == 0
     assert found.abandonment.change.estimate == pytest.approx(-0.1)
+
+
+def test_two_periods_are_compared_without_what_needs_customers() -> None:
+    """The change of a period has no interval over customers, and says why; by groups it is none."""
+    report = measure(shop(40) + shop(55, day=40), as_of=at(90 * DAY))
+    first, second = report.trend("month").values()
+
+    found = compare(first, second)
+
+    assert found.abandonment.change.estimate == pytest.approx(-0.15)
+    assert found.abandonment.to_dict()["segments"][0]["value"] is None
+    money = found.revenue_per_checkout["EUR"]
+    assert money.estimate == pytest.approx(1.5)
+    assert (money.low, money.reason) == (None, first.revenue_per_checkout["EUR"].reason)
+    by_device = measure(shop(40), by="device", as_of=at(90 * DAY))
+    (period,) = by_device.trend("month").values()
+    with pytest.raises(ConfigError, match="a period has no groups by device"):
+        compare(period, period)
+
+
+def test_groups_that_are_not_shown_are_one_segment() -> None:
+    """The change is that of all, though a few of a need are in no group."""
+    some = shop(40, attributes={"screen_reader": False})
+    few = [entered(f"few{n}", "cart", n, attributes={"screen_reader": True}) for n in range(5)]
+    report = measure([*some, *few], by="screen_reader", as_of=at(90 * DAY))
+
+    found = compare(report, report)
+
+    assert [one["value"] for one in found.to_dict()["abandonment"]["segments"]] == [
+        False,
+        "withheld",
+    ]
+    assert found.abandonment.change.n == 2 * 105
+
+
+def test_repeat_customers_are_clusters_or_it_is_said() -> None:
+    """The headline takes customers; what cannot says what it takes for granted."""
+    report = measure(shop(40, customer_id="u1"), as_of=at(90 * DAY))
+
+    found = compare(report, report)
+
+    assert found.abandonment.change.method == "newcombe, customers as clusters"
+    assert found.steps["cart"].assumes == "attempts of one customer are apart from each other"
+    assert found.abandonment.rate.assumes == found.steps["cart"].assumes
+
+
+def shop(buy: int, day: int = 0, **more: Any) -> list[Event]:
+    """A hundred attempts on a day, of which some order for ten euro."""
+    events: list[Event] = [declared()]
+    for n in range(100):
+        name, start = f"{day}-{n}", day * DAY + n
+        events.append(entered(name, "cart", start, **more))
+        if n < buy:
+            events.append(ordered(name, f"o{name}", start + 1, eur("10.00"), **more))
+    return events

@@ -33,7 +33,8 @@ def test_a_variant_is_told_beside_the_control() -> None:
 
     b = found.variants["b"]
     assert b.more.estimate == pytest.approx(0.06)
-    assert b.more.method == "newcombe"
+    assert b.more.method == "newcombe, customers as clusters"
+    assert b.completion.method == "wilson, customers as clusters"
     assert b.revenue["EUR"].estimate == pytest.approx(0.6)
     assert b.revenue["EUR"].n == 1000  # customers, of both variants
     assert b.daily.low < b.more.low
@@ -47,6 +48,31 @@ def test_a_variant_is_told_beside_the_control() -> None:
         {},
     )
     assert None not in found.variants
+
+
+def test_repeat_customers_make_an_experiment_less_sure() -> None:
+    """Twice the attempts of as many customers, who do the same each time, tell nothing more."""
+    once = [declared()]
+    twice = [declared()]
+    for variant, bought in (("a", 40), ("b", 50)):
+        for n in range(100):
+            about = {"customer_id": f"{variant}{n}", "attributes": {"variant": variant}}
+            for events, again in ((once, 1), (twice, 2)):
+                for k in range(again):
+                    name = f"{variant}{n}-{k}"
+                    events.append(entered(name, "cart", n + k * DAY, **about))
+                    if n < bought:
+                        events.append(ordered(name, f"o-{name}", n + k * DAY + 1, **about))
+
+    by_once, by_twice = (
+        experiment(measure(events, by="variant", as_of=at(30 * DAY)), control="a").variants["b"]
+        for events in (once, twice)
+    )
+
+    assert by_once.more.method == "newcombe"
+    assert by_twice.completion.denominator == 2 * by_once.completion.denominator
+    assert by_twice.more.low == pytest.approx(by_once.more.low, abs=0.005)
+    assert by_twice.more.p_value == pytest.approx(by_once.more.p_value, abs=0.01)
 
 
 def test_a_broken_split_voids_the_comparison() -> None:

@@ -34,7 +34,8 @@ def test_spend_is_set_against_what_it_brought() -> None:
     assert (row.started, row.orders, row.revenue) == (80, 20, eur("600.00"))
     assert row.return_on_spend == 2.0
     assert (row.cost_per_order, row.cost_per_checkout) == (eur("15.00"), eur("3.75"))
-    assert (row.with_fix, row.same_by_traffic, row.reason) == (None, None, None)
+    assert (row.with_fix, row.same_by_traffic) == (None, None)
+    assert row.reason == "no fix was asked about"
     assert found.not_covered == ("mail",)
 
 
@@ -95,3 +96,19 @@ def test_the_drop_off_of_ads_is_no_funnel() -> None:
     for wrong in ((10, 11), (10, -1), (1.5, 1), (True, 1)):
         with pytest.raises(ConfigError):
             ad_drop_off_rate(*wrong)  # type: ignore[arg-type]
+
+
+def test_without_revenue_in_the_currency_there_is_no_return_to_scale() -> None:
+    """Orders that brought nothing leave a reason instead of what more traffic would cost."""
+    events: list[Event] = [declared()]
+    for n in range(40):
+        about = {"attributes": {"utm_source": "search"}}
+        events.append(entered(f"c{n}", "cart", n, **about))
+        if n < 20:
+            events.append(ordered(f"c{n}", f"o{n}", n + 1, eur("0.00"), **about))
+    report = measure(events, by="utm_source", as_of=at(30 * DAY))
+
+    (row,) = marketing(report, {"search": eur("10.00")}, fix={"cart": 0.01}).rows
+
+    assert row.same_by_traffic is None
+    assert row.reason == "no revenue in EUR above 0"

@@ -88,3 +88,27 @@ def test_luck_seldom_stands_out() -> None:
     # At the cart nobody drops, anywhere: nothing to compare there.
     assert found.scanned == 40
     assert not any(row.stands_out for row in found.rows)
+
+
+def test_repeat_customers_make_segments_stand_out_less() -> None:
+    """The same attempts stand out where they are of many customers, and not where of a few."""
+    found = {}
+    for said, many in (("many", 100), ("few", 8)):
+        events: list[Event] = [declared()]
+        for device, bought in (("mobile", 50), ("desktop", 70)):
+            for n in range(100):
+                about = {
+                    "customer_id": f"{device}{n * many // 100}",
+                    "attributes": {"device": device},
+                }
+                events.append(entered(f"{device}{n}", "cart", n, **about))
+                if n < bought:
+                    events.append(ordered(f"{device}{n}", f"o-{device}{n}", n + 1, **about))
+        report = measure(events, by="device", as_of=at(30 * DAY))
+        rows = [row for row in priorities(report).rows if row.segment == "mobile"]
+        found[said] = next(row for row in rows if row.step == "cart")
+
+    assert found["many"].stands_out
+    assert not found["few"].stands_out
+    assert found["many"].worse.assumes is None
+    assert found["few"].worse.assumes == "attempts of one customer are apart from each other"

@@ -17,7 +17,9 @@ from benchmarks.coverage import (  # noqa: E402
     other,
     plain,
     planned,
+    quiet_weeks,
     repeating,
+    repeating_arms,
     share_coverage,
     wald,
     within_a_week,
@@ -94,6 +96,25 @@ def test_repeat_customers_are_clusters() -> None:
 
     assert held.share("attempts as if apart") < 0.95 - by_chance(runs)
     assert held.share("clustered by customer") == pytest.approx(0.945, abs=by_chance(runs))
+
+
+def test_differences_of_repeat_customers_hold_too() -> None:
+    """Newcombe at the effective number, also where one in twenty buys; as if apart it fails."""
+    runs = 400
+
+    held = repeating_arms(numpy.random.default_rng(5), runs, 100, 0.05)
+
+    assert held.share("attempts as if apart") < 0.95 - by_chance(runs)
+    assert held.share("clustered by customer") > 0.94 - by_chance(runs)
+
+
+def test_quiet_weeks_have_as_few_change_points_as_stated() -> None:
+    """With repeat customers, too, since their design effect is reckoned with."""
+    runs = 300
+
+    alarms = quiet_weeks(numpy.random.default_rng(6), runs, repeat=True, reckoned=True)
+
+    assert alarms < 0.05 + by_chance(runs, 0.05)
 
 
 def test_a_log_that_was_cut_tells_its_future() -> None:

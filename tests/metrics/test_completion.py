@@ -152,11 +152,34 @@ def test_who_orders_again_is_counted_by_customers() -> None:
         got.repeat_purchase_rate(0)
 
 
-def test_by_the_day_it_says_why_it_is_silent() -> None:
-    """Customers and times cross days: the trend has a reason instead of these figures."""
-    (day,) = report(checkout("a", 0, 30)).trend().values()
+def test_a_period_has_its_own_times() -> None:
+    """Each day is read from its own attempts: its curve, early revenue, and who came again."""
+    got = report(
+        checkout("a", 0, 10, customer_id="u1"),
+        checkout("b", 0, 90),
+        checkout("c", DAY, None),
+        checkout("d", DAY, 30, customer_id="u1"),
+    )
 
-    assert day.completion is None
-    assert day.abandonment_at(HOUR).reason == day.repeat_purchase_rate(2).reason
-    assert "not by day" in (day.abandonment_at(HOUR).reason or "")
-    assert day.early_revenue(HOUR) == day.revenue_per_checkout == {}
+    first, second = got.trend().values()
+
+    assert (first.completion.n, first.completion.events) == (2, 2)
+    assert first.abandonment_at(HOUR).estimate == pytest.approx(1 / 2)
+    assert second.abandonment_at(HOUR).estimate == pytest.approx(1 / 2)
+    assert first.early_revenue(HOUR)["EUR"].estimate == pytest.approx(10 / 2)
+    # u1 ordered first on the first day, and again within two days; of the second day is no first.
+    assert first.repeat_purchase_rate(2).estimate == 1.0
+    assert second.repeat_purchase_rate(2).reason == "no customer with an order"
+    assert first.chart("time").description.startswith("Kaplan-Meier")
+    assert first.steps["cart"].median_seconds.n == 2
+
+
+def test_a_period_has_no_interval_over_customers() -> None:
+    """Its customers come in other periods, too: the figure stands alone, with the reason."""
+    got = report(checkout("a", 0, 10), checkout("b", 0), checkout("c", DAY, 10))
+
+    first, _ = got.trend().values()
+
+    one = first.revenue_per_checkout["EUR"]
+    assert (one.estimate, one.low, one.high) == (5.0, None, None)
+    assert (one.reason or "").startswith("no interval for a period")

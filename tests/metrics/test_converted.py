@@ -37,7 +37,7 @@ def test_each_order_has_the_rate_of_its_day() -> None:
     """10 euro, 10 dollar at 0.90 and 10 at 0.80 are 27 euro."""
     got = report().revenue_in("EUR", rates=RATES)
 
-    assert got == Revenue(eur("27.00"), eur("0.00"), eur("27.00"))
+    assert got == Revenue(eur("27.00"), eur("0.00"), eur("27.00"), 3)
 
 
 def test_a_full_refund_comes_to_nothing() -> None:

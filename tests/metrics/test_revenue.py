@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from typing import Any
 
@@ -26,6 +26,11 @@ from tests.metrics.shop import (
 )
 
 LATER = at(30 * DAY)
+
+
+def told(found: Mapping[str, Loss]) -> dict[str, tuple[Money, Money, int]]:
+    """What losses say but for their limits."""
+    return {currency: (one.at_most, one.expected, one.attempts) for currency, one in found.items()}
 
 
 def attempts(
@@ -87,9 +92,12 @@ def test_expected_is_the_share_of_those_who_got_here_and_ordered() -> None:
     """One in three who reached the step ordered: a third of each cart is expected."""
     report = measure([declared(), *attempts("a", bought=1, left=2)], as_of=LATER)
 
-    assert report.lost_revenue == {"EUR": Loss(eur("20.00"), eur("6.67"), 2)}
+    assert told(report.lost_revenue) == {"EUR": (eur("20.00"), eur("6.67"), 2)}
     assert report.steps["cart"].lost == report.lost_revenue
     assert report.steps["payment"].lost == {}
+    # 20.00 at Wilson's limits of 1 of 3.
+    assert str(report.lost_revenue["EUR"].low) == "EUR 1.23"
+    assert str(report.lost_revenue["EUR"].high) == "EUR 15.85"
 
 
 def test_a_deeper_step_has_a_better_chance() -> None:
@@ -131,7 +139,7 @@ def test_nobody_ordered_is_nothing_expected() -> None:
     """Where no attempt ordered the expected loss is 0, and the bound stays."""
     report = measure([declared(), *attempts("a", bought=0, left=2)], as_of=LATER)
 
-    assert report.lost_revenue == {"EUR": Loss(eur("20.00"), eur("0.00"), 2)}
+    assert told(report.lost_revenue) == {"EUR": (eur("20.00"), eur("0.00"), 2)}
 
 
 def test_a_cart_of_nothing_is_a_value() -> None:
@@ -178,9 +186,11 @@ def test_refunds_are_netted_in_their_own_currency() -> None:
 
     got = measure(events, as_of=LATER).revenue
 
-    assert got["EUR"] == Revenue(gross=eur("20.00"), refunded=eur("2.50"), net=eur("17.50"))
+    assert got["EUR"] == Revenue(
+        gross=eur("20.00"), refunded=eur("2.50"), net=eur("17.50"), orders=2
+    )
     usd = Money("7.00", "USD")
-    assert got["USD"] == Revenue(gross=usd, refunded=Money("0.00", "USD"), net=usd)
+    assert got["USD"] == Revenue(gross=usd, refunded=Money("0.00", "USD"), net=usd, orders=1)
 
 
 def test_a_refund_of_more_than_the_order_is_kept() -> None:

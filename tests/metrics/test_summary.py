@@ -14,8 +14,10 @@ from lastclick.metrics import count, report_from
 from lastclick.metrics._summary import duration, main_currency, page, span
 from tests.metrics.shop import (
     DAY,
+    answered,
     assigned,
     at,
+    cancelled,
     clicked,
     declared,
     entered,
@@ -29,7 +31,7 @@ from tests.metrics.shop import (
 
 FUNNEL = declared(("cart", Step("payment", owner="payments")))
 LABELS = ["abandonment rate", "started", "lost", "recoverable", "won back", "revenue"]
-LABELS += ["largest leak"]
+LABELS += ["largest leak", "time to order", "stages", "works", "works well", "holdout", "answers"]
 
 
 def shop() -> list[Event]:
@@ -84,6 +86,13 @@ Caused: not measured, no holdout
 revenue           EUR 310.00 net  (gross 320.00, refunded 10.00)     USD 9.00 net
 largest leak      payment, owner payments: 2 attempts, EUR 846.15 expected; 2 attempts failed \
 with card_declined
+time to order     not ordered 56.2 % (29.5 to 76.2) after 1 h, 37.5 % (15.4 to 59.8) after 1 d, \
+37.5 % (15.4 to 59.8) after 7 d; those in flight are not guessed
+stages            none declared
+works             cart 100.0 %, payment 75.0 % of attempts without a failure
+works well        -  fewer than four weeks
+holdout           none
+answers           none
 
 step     entered  reached  skipped  dropped          drop-off %  median to next  lost here \
 (expected)
@@ -114,6 +123,12 @@ recoverable       none
 won back          none. Caused: not measured, no holdout
 revenue           none
 largest leak      none
+time to order     none
+stages            none declared
+works             none
+works well        -  fewer than four weeks
+holdout           none
+answers           none
 
 step     entered  reached  skipped  dropped  drop-off %  median to next  lost here (expected)
 cart           0        0        0        0           -               -                     -
@@ -402,3 +417,76 @@ def test_a_duration_is_as_a_clock_shows_it(seconds: float, text: str) -> None:
 def test_a_limit_is_in_its_largest_whole_unit(limit: timedelta, text: str) -> None:
     """A limit is a whole number of the largest unit that fits."""
     assert span(limit) == text
+
+
+def test_stages_holdout_answers_and_cancellations_are_said() -> None:
+    """What only some shops have is told in the text, and what blurs the arms with it."""
+    funnel = declared((Step("cart", stage="consideration"), Step("payment", stage="purchase")))
+    events: list[Event] = [funnel]
+    for n in range(40):
+        about = {"customer_id": f"u{n}"}
+        arm = "holdout" if n % 4 == 0 else "treated"
+        events.append(entered(f"c{n}", "cart", n, eur("10.00"), **about))
+        events.append(assigned(f"c{n}", n + 40, arm, share="0.25", campaign="a", **about))
+        if n < 8:  # two of them are held out
+            events.append(sent(f"c{n}", n + 50, campaign="b", **about))
+        if n % 3 == 0:
+            events.append(ordered(f"c{n}", f"o{n}", n + 60, eur("10.00"), **about))
+            events.append(answered(f"c{n}", n + 61, score=5 if n else 1))
+    events += [answered("c1", 200, reason="extra_costs"), cancelled("o0", 300)]
+
+    said = lines(measure(events, as_of=at(30 * DAY)))
+
+    assert said["stages"].startswith("consideration loses ")
+    assert said["stages"].endswith("; purchase loses 0.0 % (0.0 to 21.5) of 14")
+    assert (
+        "30 treated and 10 held out were followed to the end. Revenue caused: EUR "
+        in (said["holdout"])
+    )
+    assert "assuming equal order value in both arms" in said["holdout"]
+    assert said["holdout"].endswith(
+        "Blurred by: 2 customers held out but reminded, 8 customers of several campaigns"
+    )
+    assert said["answers"] == (
+        "14 answers after the order, satisfied 92.9 % (68.5 to 98.7); "
+        "1 answer on exit, extra_costs 1"
+    )
+    assert said["revenue"].endswith("1 order cancelled")
+    assert "not yet: about" in said["won back"]
+
+
+def test_working_well_is_beside_the_best() -> None:
+    """A step that got worse is marked, where the interval is off 0."""
+    events: list[Event] = [FUNNEL]
+    for week in range(10):
+        for n in range(60):
+            name, start = f"{week}-{n}", 4 * DAY + 7 * week * DAY + n
+            events.append(entered(name, "cart", start))
+            if n < (45 if week < 5 else 20):
+                events.append(entered(name, "payment", start + 1))
+                events.append(ordered(name, f"o{name}", start + 2))
+
+    said = lines(measure(events, as_of=at(100 * DAY)))["works well"]
+
+    assert said == (
+        "cart 33.3 %, best 75.0 (down); payment 100.0 %, best 100.0: went on in the latest four "
+        "weeks, and in the best four"
+    )
+
+
+def test_repeat_customers_are_said_under_the_table() -> None:
+    """Where customers come again the interval with them as clusters stands beside Wilson's."""
+    events: list[Event] = [FUNNEL]
+    for n in range(20):
+        for k in range(3):
+            about = {"customer_id": f"u{n}"}
+            events.append(entered(f"c{n}-{k}", "cart", n + 100 * k, **about))
+            if n < 5:
+                events.append(ordered(f"c{n}-{k}", f"o{n}-{k}", n + 100 * k + 1, **about))
+
+    (note,) = page(measure(events, as_of=at(30 * DAY))).notes
+
+    assert note.startswith(
+        "95 % Wilson intervals. They take attempts as apart; with customers as clusters "
+        "abandonment is 5"
+    )

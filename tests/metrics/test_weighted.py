@@ -53,6 +53,16 @@ def test_with_a_revenue_of_one_it_is_what_the_curve_lost(
             assert got.standard_error == pytest.approx(curve.standard_error, abs=1e-9)
 
 
+def test_no_spread_is_none_whatever_the_last_digit() -> None:
+    """Where all bought at last, the parts of the variance cancel, but for a rounding below 0."""
+    bought = by_second([(at, 1) for at in (1, 2, 2, 3)])
+
+    got = weighted_mean(bought, {0: 1, 1: 1}, horizon=3)
+
+    assert got.estimate == pytest.approx(1)
+    assert got.standard_error == pytest.approx(0, abs=1e-9)
+
+
 @given(sales, st.integers(0, 40))
 def test_with_nobody_in_flight_it_is_the_plain_mean(
     rows: list[tuple[int, int]], others: int

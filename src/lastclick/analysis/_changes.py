@@ -8,6 +8,8 @@ import attrs
 
 from lastclick.errors import ConfigError
 from lastclick.metrics import Estimate, Rate, Report, rate
+from lastclick.metrics._clustered import chance_of_difference, design_effect
+from lastclick.metrics._plain import Plain
 from lastclick.metrics._proportions import difference
 
 #: A stretch with fewer attempts is no stretch to compare.
@@ -15,7 +17,7 @@ _ENOUGH = 30
 
 
 @attrs.frozen(kw_only=True)
-class Change:
+class Change(Plain):
     """A day from which on a rate was another.
 
     Attributes:
@@ -44,15 +46,16 @@ class Change:
 
 
 @attrs.frozen(kw_only=True)
-class Changes:
+class Changes(Plain):
     """The changes of a rate over time.
 
     Attributes:
         points: By day.
         periods: How many periods were looked at.
         false_alarms: If nothing ever changed, the chance that there is a point all the same, at
-            most. It takes attempts to be independent; campaigns and repeat customers make them
-            less so, and alarms more frequent.
+            most. That attempts of one customer hang together is reckoned with; that those of a
+            campaign or a week do is not, and makes alarms more frequent.
+        design_effect: By how much attempts were taken to be fewer, for their customers' sake.
         reason: Why there can be no point, None where there can.
 
     Example:
@@ -67,6 +70,7 @@ class Changes:
     points: tuple[Change, ...]
     periods: int
     false_alarms: float
+    design_effect: float
     reason: str | None
 
 
@@ -110,11 +114,13 @@ def changes(
         for one in (period.abandonment_rate if step is None else period.steps[step].drop_off_rate,)
     ]
     reason = f"fewer than two {every}s" if len(series) < 2 else None
-    points = sorted(_search(series, false_alarms), key=lambda point: point.since)
+    effect = design_effect(report._completed())
+    points = sorted(_search(series, false_alarms, effect), key=lambda point: point.since)
     return Changes(
         points=tuple(_told(series, points)),
         periods=len(series),
         false_alarms=false_alarms,
+        design_effect=effect,
         reason=reason,
     )
 
@@ -122,7 +128,7 @@ def changes(
 _Series = Sequence[tuple[date, int, int]]
 
 
-def _search(series: _Series, alpha: float) -> list[Change]:
+def _search(series: _Series, alpha: float, effect: float) -> list[Change]:
     best: Change | None = None
     at = 0
     tried = 0
@@ -132,15 +138,15 @@ def _search(series: _Series, alpha: float) -> list[Change]:
             continue
         tried += 1
         more = _more(before, after)
-        if more.p_value is not None and (best is None or more.p_value < best.p_value):
+        counts = (after.numerator, after.denominator, before.numerator, before.denominator)
+        p = chance_of_difference(*counts, effect=effect)
+        if best is None or p < best.p_value:
             at = place
-            best = Change(
-                since=series[place][0], before=before, after=after, more=more, p_value=more.p_value
-            )
+            best = Change(since=series[place][0], before=before, after=after, more=more, p_value=p)
     if best is None or best.p_value * tried > alpha:
         return []
     found = attrs.evolve(best, p_value=best.p_value * tried)
-    return [found, *_search(series[:at], alpha), *_search(series[at:], alpha)]
+    return [found, *_search(series[:at], alpha, effect), *_search(series[at:], alpha, effect)]
 
 
 def _told(series: _Series, points: Sequence[Change]) -> list[Change]:

@@ -8,18 +8,26 @@ import attrs
 from lastclick._money import UNITS
 from lastclick.errors import ConfigError
 from lastclick.metrics import Estimate, RateAndMix, Report
+from lastclick.metrics._clustered import APART, clustered_difference, several
+from lastclick.metrics._completion import NOT_BY_DAY
 from lastclick.metrics._means import ratio_difference
 from lastclick.metrics._mix import rate_and_mix
+from lastclick.metrics._plain import Plain
 from lastclick.metrics._proportions import difference
+
+#: The segment of those whose groups are not shown.
+WITHHELD = "withheld"
 
 
 @attrs.frozen(kw_only=True)
-class Comparison:
+class Comparison(Plain):
     """What changed, later less earlier.
 
     Attributes:
-        abandonment: The change of the abandonment rate: of it, what is due to changes within
-            segments (``rate``), and what to their having grown or shrunk (``mix``).
+        abandonment: The change of the abandonment rate, with customers as clusters: of it, what is
+            due to changes within segments (``rate``), and what to their having grown or shrunk
+            (``mix``). These, and what follows, take attempts of one customer as apart from each
+            other, and say so in ``assumes`` where customers have several.
         recovery: The change of the recovery rate.
         steps: By step that both reports have, the change of the drop-off rate.
         revenue_per_checkout: By currency, the change of net revenue per started checkout.
@@ -59,6 +67,13 @@ def compare(before: Report, after: Report) -> Comparison:
 
     .. versionadded:: 0.1.0
     """
+    for one in (before, after):
+        if one.by and one.started and not one.groups and not one.withheld:
+            msg = (
+                f"a period has no groups by {', '.join(one.by)}; compare periods of a report "
+                f"without by=, or of one of its groups: report.groups[...].trend()"
+            )
+            raise ConfigError(msg)
     for name in ("by", "unit", "closed", "abandon_after", "recover_within"):
         if getattr(before, name) != getattr(after, name):
             msg = (
@@ -68,30 +83,54 @@ def compare(before: Report, after: Report) -> Comparison:
             raise ConfigError(msg)
     currencies = sorted({*before.revenue_per_checkout, *after.revenue_per_checkout})
     known = [step.name for step in before.steps]
+    whole = rate_and_mix(_segments(before), _segments(after))
+    later, earlier = after._abandoned(), before._abandoned()
+    change = whole.change
+    if later.x and earlier.x:
+        change = clustered_difference(later, earlier)
+    together = several(later) or several(earlier)
+
+    def said(one: Estimate) -> Estimate:
+        """With what must be true, where it may not be."""
+        return attrs.evolve(one, assumes=APART) if together and one.low is not None else one
+
     return Comparison(
-        abandonment=rate_and_mix(_segments(before), _segments(after)),
-        recovery=_change(before.recovery_rate, after.recovery_rate),
+        abandonment=attrs.evolve(whole, change=change, rate=said(whole.rate), mix=said(whole.mix)),
+        recovery=said(_change(before.recovery_rate, after.recovery_rate)),
         steps={
-            step.name: _change(before.steps[step.name].drop_off_rate, step.drop_off_rate)
+            step.name: said(_change(before.steps[step.name].drop_off_rate, step.drop_off_rate))
             for step in after.steps
             if step.name in known
         },
         revenue_per_checkout={
-            currency: ratio_difference(after._clusters(currency), before._clusters(currency)).times(
-                1 / UNITS
-            )
-            for currency in currencies
+            currency: _per_checkout(before, after, currency) for currency in currencies
         },
     )
 
 
+def _per_checkout(before: Report, after: Report, currency: str) -> Estimate:
+    later, earlier = after._clusters(currency), before._clusters(currency)
+    if later.n and earlier.n:
+        return ratio_difference(later, earlier).times(1 / UNITS)
+    nothing = Estimate(method="ratio", n=before.started + after.started)
+    if not (before.started and after.started):
+        return attrs.evolve(nothing, reason="nothing to divide by")
+    known = [report.revenue_per_checkout.get(currency) for report in (after, before)]
+    new, old = (0.0 if one is None else one.estimate or 0.0 for one in known)
+    return attrs.evolve(nothing, estimate=new - old, reason=NOT_BY_DAY)
+
+
 def _segments(report: Report) -> dict[Any, tuple[int, int]]:
     reports = dict(report.groups.items()) if report.by else {None: report}
-    return {
+    found = {
         value: (one.abandonment_rate.numerator, one.decided)
         for value, one in reports.items()
         if one.decided
     }
+    # Groups too small to be shown are one segment.
+    shown = [sum(part) for part in zip(*found.values(), strict=True)] or [0, 0]
+    left = (report.abandonment_rate.numerator - shown[0], report.decided - shown[1])
+    return {**found, **({WITHHELD: left} if left[1] else {})}
 
 
 def _change(before: Any, after: Any) -> Estimate:

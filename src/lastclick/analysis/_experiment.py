@@ -5,29 +5,32 @@ from math import ceil
 from typing import Any
 
 import attrs
+from typing_extensions import override
 
 from lastclick._money import UNITS
 from lastclick.errors import ConfigError
-from lastclick.metrics import Estimate, HypothesisTest, Plan, Rate, Report, rate
+from lastclick.metrics import Estimate, HypothesisTest, Plan, Rate, Report
+from lastclick.metrics._clustered import clustered_difference, clustered_share
 from lastclick.metrics._estimate import CONFIDENCE
-from lastclick.metrics._means import Moments, ratio_difference, welch
+from lastclick.metrics._means import Pairs, ratio_difference
+from lastclick.metrics._plain import Plain, fields
 from lastclick.metrics._planning import POWER, arm_size
-from lastclick.metrics._proportions import difference
 from lastclick.metrics._sequential import confidence_sequence, sequential_sample_ratio
 from lastclick.metrics._tests import ALARM, benjamini_hochberg, sample_ratio
 
-#: At how many attempts the numbers for daily looks are tightest.
+#: At how many customers the numbers for daily looks are tightest.
 PLANNED = 10_000
 
 
 @attrs.frozen(kw_only=True)
-class Variant:
+class Variant(Plain):
     """One variant beside the control.
 
     Attributes:
         variant: The value of the attribute.
         started: Attempts that began in it.
-        completion: Decided attempts that ordered.
+        completion: Decided attempts that ordered. Where customers have several attempts they are
+            clusters, here and in ``more``: as if apart, these would look surer than they are.
         more: How much larger the share is than the control's; None for the control itself.
         adjusted_p: The chance of such a difference if there were none, adjusted for how many
             variants there are; None likewise.
@@ -55,13 +58,14 @@ class Variant:
 
 
 @attrs.frozen(kw_only=True)
-class Experiment:
+class Experiment(Plain):
     """All variants of an experiment.
 
     Attributes:
         control: The variant that the others are compared with.
         variants: By value.
-        split: Whether the variants have the shares that they were to have.
+        split: Whether the variants have the shares of customers that they were to have; those who
+            name none are one each attempt.
         split_daily: The same, for looking every day.
         reason: Why nothing can be concluded, None where something may be.
 
@@ -79,6 +83,11 @@ class Experiment:
     split: HypothesisTest
     split_daily: HypothesisTest
     reason: str | None
+
+    @override
+    def to_dict(self) -> dict[str, Any]:
+        """All of it as plain values, ready for JSON; the variants as a list."""
+        return {**fields(self), "variants": [one.to_dict() for one in self.variants.values()]}
 
 
 def experiment(
@@ -113,7 +122,7 @@ def experiment(
     if set(parts) != set(groups) or any(not part > 0 for part in parts.values()):
         names = ", ".join(repr(value) for value in groups)
         raise ConfigError(f"shares: {shares!r:.100}; give each of {names} a part above 0")
-    observed = [group.started for group in groups.values()]
+    observed = [group._completed().n for group in groups.values()]
     split = sample_ratio(observed, [parts[value] for value in groups])
     broken = None
     if split.p_value is not None and split.p_value < ALARM:
@@ -131,14 +140,15 @@ def experiment(
 
 
 def _variant(value: Any, group: Report, control: Report) -> Variant:
-    own, base = ((one.ordered, one.decided) for one in (group, control))
+    own, base = (one._completed() for one in (group, control))
     if group is control:
         more = daily = None
         revenue: dict[str, Estimate] = {}
     else:
-        more = difference(*own, *base)
-        means = (Moments.of_share(*own), Moments.of_share(*base))
-        daily = confidence_sequence(welch(*means), planned=PLANNED, buyers=own[0] + base[0])
+        more = clustered_difference(own, base)
+        daily = confidence_sequence(
+            ratio_difference(own, base), planned=PLANNED, buyers=own.y + base.y
+        )
         revenue = {
             currency: ratio_difference(
                 group._clusters(currency), control._clusters(currency)
@@ -148,11 +158,18 @@ def _variant(value: Any, group: Report, control: Report) -> Variant:
     return Variant(
         variant=value,
         started=group.started,
-        completion=rate(*own),
+        completion=_completion(own),
         more=more,
         adjusted_p=None,
         daily=daily,
         revenue=revenue,
+    )
+
+
+def _completion(own: Pairs) -> Rate:
+    one = clustered_share(own)
+    return Rate(
+        own.y, own.x, one.estimate, one.low, one.high, one.confidence, one.method, one.reason
     )
 
 

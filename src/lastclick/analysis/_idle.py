@@ -19,6 +19,7 @@ from lastclick._gather import (
 from lastclick._rows import CLICKED, ENTERED, FAILED, ORDERED, SENT, Rows
 from lastclick.errors import ConfigError
 from lastclick.metrics import Rate, rate
+from lastclick.metrics._plain import Plain
 
 _SECOND = 1_000_000
 _ACTIVITY = {ENTERED, FAILED, CLICKED, ORDERED}
@@ -31,7 +32,7 @@ _ENOUGH = 30
 
 
 @attrs.frozen
-class Idle:
+class Idle(Plain):
     """Attempts that were idle for at least some time.
 
     Attributes:
@@ -52,7 +53,7 @@ class Idle:
 
 
 @attrs.frozen(kw_only=True)
-class AbandonAfter:
+class AbandonAfter(Plain):
     """After how much idling attempts do not come back by themselves.
 
     Attributes:

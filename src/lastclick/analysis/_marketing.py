@@ -10,11 +10,12 @@ from lastclick._money import Money
 from lastclick.analysis._what_if import what_if
 from lastclick.errors import ConfigError
 from lastclick.metrics import Estimate, Rate, Report, rate
+from lastclick.metrics._plain import Plain
 from lastclick.metrics._revenue import rounded
 
 
 @attrs.frozen(kw_only=True)
-class Spend:
+class Spend(Plain):
     """What the money that was spent on a channel brought.
 
     Attributes:
@@ -60,7 +61,7 @@ class Spend:
 
 
 @attrs.frozen(kw_only=True)
-class Marketing:
+class Marketing(Plain):
     """What was spent, and what it brought.
 
     Attributes:
@@ -150,7 +151,7 @@ def _row(
         )
     earned = group.revenue[currency].net if currency in group.revenue else nothing
     with_fix = fixed_cost = by_traffic = None
-    why = None if group.ordered else "no orders"
+    why = "no orders" if not group.ordered else None if fix else "no fix was asked about"
     if fix and group.ordered:
         gain = what_if(group, fix).together
         more = gain.revenue.get(currency)
@@ -164,6 +165,8 @@ def _row(
             if earned.units > 0:
                 share = Fraction(more.estimate) / Fraction(earned.amount)
                 by_traffic = rounded(money.units * share, currency)
+            else:
+                why = f"no revenue in {currency} above 0"
     return Spend(
         channel=channel,
         stage=stage,

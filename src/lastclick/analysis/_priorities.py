@@ -8,6 +8,13 @@ import attrs
 from lastclick._money import Money
 from lastclick.errors import ConfigError
 from lastclick.metrics import Estimate, Rate, Report, rate
+from lastclick.metrics._clustered import (
+    APART,
+    chance_of_difference,
+    design_effect,
+    several,
+)
+from lastclick.metrics._plain import Plain
 from lastclick.metrics._proportions import difference
 from lastclick.metrics._summary import main_currency
 from lastclick.metrics._tests import benjamini_hochberg
@@ -20,7 +27,7 @@ FALSE_DISCOVERIES = 0.05
 
 
 @attrs.frozen(kw_only=True)
-class Priority:
+class Priority(Plain):
     """A step, of all shoppers or of a segment, and what it loses.
 
     Attributes:
@@ -32,9 +39,10 @@ class Priority:
         dropped: Those that got no further and did not order.
         drop_off_rate: The share of these.
         elsewhere: The same of all other segments; None where it is about all.
-        worse: How much larger the share is than elsewhere; None likewise.
+        worse: How much larger the share is than elsewhere; None likewise. Where customers have
+            several attempts it takes these as apart from each other, and ``assumes`` says so.
         adjusted_p: The chance of such a difference if there were none, adjusted for how many
-            segments were looked at; None likewise.
+            segments were looked at, and for customers with several attempts; None likewise.
         stands_out: Whether it is worse than elsewhere, by this.
         at_most: Carts dropped here, by currency.
         expected: What such carts bring on average, by currency: what rows are ranked by.
@@ -65,7 +73,7 @@ class Priority:
 
 
 @attrs.frozen(kw_only=True)
-class Priorities:
+class Priorities(Plain):
     """Steps and segments, the dearest first.
 
     Attributes:
@@ -128,7 +136,11 @@ def priorities(report: Report, *, smallest: int = SMALLEST) -> Priorities:
             all_of_it = report.steps[step.name]
             elsewhere = rate(all_of_it.dropped - step.dropped, all_of_it.reached - step.reached)
             segments.append(_row(group, step.name, value, whole=False, elsewhere=elsewhere))
-    known = [row.worse.p_value if row.worse is not None else None for row in segments]
+    rows = report._completed()
+    effect = design_effect(rows)
+    known = [_chance(row, effect) for row in segments]
+    if several(rows):
+        segments = [_apart(row) for row in segments]
     adjusted = iter(benjamini_hochberg([p for p in known if p is not None]))
     for row, p in zip(segments, known, strict=True):
         if p is None or row.worse is None or row.worse.estimate is None:
@@ -150,6 +162,19 @@ def priorities(report: Report, *, smallest: int = SMALLEST) -> Priorities:
         smallest=smallest,
         false_discoveries=FALSE_DISCOVERIES,
     )
+
+
+def _chance(row: Priority, effect: float) -> float | None:
+    if row.elsewhere is None or row.worse is None or row.worse.p_value is None:
+        return None
+    other = (row.elsewhere.numerator, row.elsewhere.denominator)
+    return chance_of_difference(row.dropped, row.reached, *other, effect=effect)
+
+
+def _apart(row: Priority) -> Priority:
+    if row.worse is None or row.worse.low is None:
+        return row
+    return attrs.evolve(row, worse=attrs.evolve(row.worse, assumes=APART))
 
 
 def _row(

@@ -10,6 +10,7 @@ from lastclick.errors import ConfigError
 from lastclick.metrics import Estimate, Report
 from lastclick.metrics._distributions import two_sided
 from lastclick.metrics._means import Moments
+from lastclick.metrics._plain import Plain
 from lastclick.metrics._step_value import step_value
 
 #: How often those rescued at a step buy, beside those who got past by themselves.
@@ -17,7 +18,7 @@ FULLY, HALF = 1.0, 0.5
 
 
 @attrs.frozen(kw_only=True)
-class Gain:
+class Gain(Plain):
     """What one change would bring, or all of them together.
 
     Attributes:
@@ -42,7 +43,7 @@ class Gain:
 
 
 @attrs.frozen(kw_only=True)
-class WhatIf:
+class WhatIf(Plain):
     """What better steps would bring, over as many checkouts as the report is of.
 
     Attributes:

@@ -8,18 +8,21 @@ from lastclick._money import UNITS
 from lastclick.metrics._counts import Key
 from lastclick.metrics._estimate import Estimate, HypothesisTest
 from lastclick.metrics._means import Moments, Pairs, ratio
+from lastclick.metrics._revenue import Revenue
 from lastclick.metrics._survival import Curve, kaplan_meier, log_rank
 from lastclick.metrics._weighted import weighted_mean
 
 #: The log-rank test compares each group with each, at each second: more would take minutes.
 MANY = 30
-#: What a report by days cannot say: customers return on several days.
-NOT_BY_DAY = "not by day: ask the whole report or a group of it"
+#: What a period cannot say, and where it is said.
+NOT_BY_DAY = (
+    "no interval for a period: its customers come in others, too; ask the whole report or a group"
+)
 
 
-def completion(span: Mapping[Key, int]) -> Curve:
+def completion(total: Mapping[Key, int]) -> Curve:
     """The share that has not ordered, by seconds from the start."""
-    return kaplan_meier(_times(span, "paid_after"), _times(span, "open_after"))
+    return kaplan_meier(_times((total,), "paid_after"), _times((total,), "open_after"))
 
 
 def not_ordered_by(curve: Curve, seconds: int, longest: int) -> Estimate:
@@ -33,24 +36,26 @@ def not_ordered_by(curve: Curve, seconds: int, longest: int) -> Estimate:
     return curve.at(seconds)
 
 
-def groups_differ(spans: Sequence[Mapping[Key, int]]) -> HypothesisTest:
+def groups_differ(totals: Sequence[Mapping[Key, int]]) -> HypothesisTest:
     """Whether all groups order equally fast and often."""
-    if not 2 <= len(spans) <= MANY:
-        why = f"{len(spans)} groups; from 2 to {MANY} can be compared"
+    if not 2 <= len(totals) <= MANY:
+        why = f"{len(totals)} groups; from 2 to {MANY} can be compared"
         return HypothesisTest(method="log-rank", n=0, reason=why)
-    return log_rank([(_times(one, "paid_after"), _times(one, "open_after")) for one in spans])
+    return log_rank(
+        [(_times((one,), "paid_after"), _times((one,), "open_after")) for one in totals]
+    )
 
 
-def early_revenue(span: Mapping[Key, int], seconds: int) -> dict[str, Estimate]:
+def early_revenue(total: Mapping[Key, int], seconds: int) -> dict[str, Estimate]:
     """Net revenue per started checkout within a horizon, in whole units of each currency."""
-    paid, still_open = _times(span, "paid_after"), _times(span, "open_after")
+    paid, still_open = _times((total,), "paid_after"), _times((total,), "open_after")
     found = {}
-    for currency in sorted({str(key[2]) for key in span if key[0] == "net_after"}):
+    for currency in sorted({str(key[2]) for key in total if key[0] == "net_after"}):
         bought = {
             second: Moments(
                 number,
-                span.get(("net_after", second, currency), 0),
-                span.get(("net2_after", second, currency), 0),
+                total.get(("net_after", second, currency), 0),
+                total.get(("net2_after", second, currency), 0),
             )
             for second, number in paid.items()
         }
@@ -65,6 +70,28 @@ def revenue_per_checkout(span: Mapping[Key, int]) -> dict[str, Estimate]:
     return {currency: ratio(clusters(span, currency)).times(1 / UNITS) for currency in currencies}
 
 
+def per_checkout(earned: Mapping[str, Revenue], started: int) -> dict[str, Estimate]:
+    """The same of a period, whose customers come in other periods, too: without an interval."""
+    return {
+        currency: Estimate(
+            estimate=float(one.net.amount) / started, method="ratio", n=started, reason=NOT_BY_DAY
+        )
+        for currency, one in earned.items()
+    }
+
+
+def abandoned(span: Mapping[Key, int]) -> Pairs:
+    """Decided attempts of the customers, and those of them without an order, as sums that add."""
+    one = ordered(span)
+    return attrs.evolve(one, y=one.x - one.y, yy=one.xx - 2 * one.xy + one.yy, xy=one.xx - one.xy)
+
+
+def ordered(span: Mapping[Key, int]) -> Pairs:
+    """Decided attempts of the customers, and those of them with an order, as sums that add."""
+    names = ("n", "ordered", "decided", "ordered2", "decided2", "both")
+    return Pairs(*(span.get(("cluster", name), 0) for name in names))
+
+
 def clusters(span: Mapping[Key, int], currency: str) -> Pairs:
     """Checkouts and revenue of the customers, as sums that add."""
     sizes = [span.get(("cluster", what), 0) for what in ("n", "x", "xx")]
@@ -72,18 +99,24 @@ def clusters(span: Mapping[Key, int], currency: str) -> Pairs:
     return Pairs(n=sizes[0], x=sizes[1], xx=sizes[2], y=y, yy=yy, xy=xy)
 
 
-def order_values(span: Mapping[Key, int], total: Mapping[Key, int], currency: str) -> Moments:
+def order_values(total: Mapping[Key, int], currency: str) -> Moments:
     """What is left of each priced order's money: how many, their sum and their squares."""
     sums = [
-        sum(n for key, n in span.items() if key[0] == what and key[2] == currency)
+        sum(n for key, n in total.items() if key[0] == what and key[2] == currency)
         for what in ("net_after", "net2_after")
     ]
     return Moments(total.get(("priced", currency), 0), *sums)
 
 
-def repeat_purchase(span: Mapping[Key, int], days: int) -> Estimate:
-    """The share of customers who order again within some days of their first order."""
-    curve = kaplan_meier(_times(span, "again"), _times(span, "once"))
+def repeat_purchase(counted: Sequence[Mapping[Key, int]], days: int) -> Estimate:
+    """The share of customers who order again within some days of their first order.
+
+    Args:
+        counted: What was counted of customers by the day of their first order, and of those of
+            whom it is on none.
+        days: Within how many days.
+    """
+    curve = kaplan_meier(_times(counted, "again"), _times(counted, "once"))
     one = curve.at(days)
     if one.reason is not None and curve.followed_to is not None and days > curve.followed_to:
         why = f"nobody was followed for {days} days; the longest is {curve.followed_to}"
@@ -95,5 +128,10 @@ def repeat_purchase(span: Mapping[Key, int], days: int) -> Estimate:
     return attrs.evolve(one, estimate=estimate, low=low, high=high)
 
 
-def _times(span: Mapping[Key, int], what: str) -> dict[int, int]:
-    return {int(key[1]): n for key, n in span.items() if key[0] == what}
+def _times(counted: Sequence[Mapping[Key, int]], what: str) -> dict[int, int]:
+    found: dict[int, int] = {}
+    for total in counted:
+        for key, number in total.items():
+            if key[0] == what:
+                found[int(key[1])] = found.get(int(key[1]), 0) + number
+    return found

@@ -27,6 +27,7 @@ def revenue_in(counts: Mapping[Key, int], currency: str, rates: Rates) -> Revenu
         raise ConfigError(f"currency: {error}") from None
     known = _known(rates)
     sums = dict.fromkeys(("gross_on", "refunded_on", "cancelled_on"), Fraction(0))
+    orders = sum(number for key, number in counts.items() if key[0] == "priced")
     missing = set()
     for key, units in counts.items():
         if key[0] in sums:
@@ -45,7 +46,7 @@ def revenue_in(counts: Mapping[Key, int], currency: str, rates: Rates) -> Revenu
         )
         raise ConfigError(msg)
     gross, refunded, cancelled = (rounded(part, currency) for part in sums.values())
-    return Revenue(gross, refunded, gross - refunded - cancelled)
+    return Revenue(gross, refunded, gross - refunded - cancelled, orders)
 
 
 def _known(rates: Rates) -> dict[tuple[str, str], Fraction]:

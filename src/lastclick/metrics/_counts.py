@@ -25,8 +25,8 @@ Cell: TypeAlias = tuple[str, str]
 #: The cell of what belongs to the log and not to a journey.
 LOG: Cell = ("", "")
 
-#: Cells without a day hold what is not parted by days: whose customers return on several of them,
-#: and times to the order, which would fill every day's cell. This one is of the whole.
+#: Cells without a day hold what is not parted by days, since customers return on several of them.
+#: This one is of the whole.
 WHOLE: Cell = ("*", "")
 
 

@@ -10,7 +10,6 @@ from lastclick._charts import Bar, Bars, Chart, Point
 from lastclick._render import Table
 from lastclick.errors import ConfigError
 from lastclick.events import ORDER
-from lastclick.metrics._completion import NOT_BY_DAY
 from lastclick.metrics._summary import DASH, main_currency
 
 if TYPE_CHECKING:
@@ -103,9 +102,6 @@ _POINTS = 160
 
 
 def _time(report: "Report") -> Chart:
-    completion = report.completion
-    if completion is None:
-        raise ConfigError(f"there is no chart 'time' of some days; {NOT_BY_DAY}")
     longest = max(2 * _FROM_S, report.recover_within // timedelta(seconds=1))
     length = log(longest / _FROM_S)
     ticks = {second: said for second, said in _TICKS.items() if second <= longest}

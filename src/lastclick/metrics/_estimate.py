@@ -25,6 +25,7 @@ class Estimate:
         p_value: Chance of a difference at least as large if in truth there were none; None where
             that is not asked.
         assumes: What must be true besides for this to hold, in words; None where nothing must.
+            It is said wherever the figure is printed.
         reason: Why there is no estimate, or no interval, or only one end of it.
 
     Example:
@@ -51,9 +52,12 @@ class Estimate:
     def __str__(self) -> str:
         if self.estimate is None:
             return "-"
+        limits = f"{_short(self.low)} to {_short(self.high)}"
         if self.low is None and self.high is None:
-            return f"{_short(self.estimate)} (no interval)"
-        return f"{_short(self.estimate)} ({_short(self.low)} to {_short(self.high)})"
+            limits = "no interval"
+        if self.assumes is not None:
+            limits += f", assuming {self.assumes}"
+        return f"{_short(self.estimate)} ({limits})"
 
     def times(self, factor: float, *, method: str | None = None) -> Self:
         """The same figure in another unit: per customer x customers, or minor units in whole ones.

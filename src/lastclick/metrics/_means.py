@@ -131,7 +131,7 @@ def ratio(rows: Pairs, confidence: float = CONFIDENCE) -> Estimate:
     known = attrs.evolve(unknown, estimate=float(value))
     if rows.n < 2:
         return attrs.evolve(known, reason="fewer than two customers")
-    one = _with_interval(known, value, [(_ratio_variance(rows), rows.n)])
+    one = _with_interval(known, value, [(ratio_variance(rows), rows.n)])
     return attrs.evolve(one, p_value=None)  # that a ratio is 0 is no question
 
 
@@ -144,7 +144,7 @@ def ratio_difference(treated: Pairs, control: Pairs, confidence: float = CONFIDE
     known = attrs.evolve(unknown, estimate=float(value))
     if treated.n < 2 or control.n < 2:
         return attrs.evolve(known, reason=_FEW)
-    arms = [(_ratio_variance(arm), arm.n) for arm in (treated, control)]
+    arms = [(ratio_variance(arm), arm.n) for arm in (treated, control)]
     return _with_interval(known, value, arms)
 
 
@@ -168,7 +168,8 @@ def cuped(treated: Pairs, control: Pairs, confidence: float = CONFIDENCE) -> Est
     )
 
 
-def _ratio_variance(rows: Pairs) -> Fraction:
+def ratio_variance(rows: Pairs) -> Fraction:
+    """Of y over x, by the delta method over customers; needs two."""
     return rows.less(Fraction(rows.y, rows.x)) * rows.n / rows.x**2
 
 

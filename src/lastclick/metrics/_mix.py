@@ -3,19 +3,21 @@
 from collections.abc import Hashable, Mapping, Sequence
 from fractions import Fraction
 from math import sqrt
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import attrs
+from typing_extensions import override
 
 from lastclick.metrics._distributions import two_sided
 from lastclick.metrics._estimate import CONFIDENCE, Estimate
+from lastclick.metrics._plain import Plain, plain_value
 from lastclick.metrics._proportions import difference
 
 K = TypeVar("K", bound=Hashable)
 
 
 @attrs.frozen(kw_only=True)
-class RateAndMix(Generic[K]):
+class RateAndMix(Plain, Generic[K]):
     """A change of a share, in two parts that add up to it exactly.
 
     Attributes:
@@ -44,6 +46,18 @@ class RateAndMix(Generic[K]):
     mix: Estimate
     rate_by_segment: Mapping[K, Fraction]
     mix_by_segment: Mapping[K, Fraction]
+
+    @override
+    def to_dict(self) -> dict[str, Any]:
+        """The parts as plain values, ready for JSON; what each segment adds as a list."""
+        parts = {name: getattr(self, name).to_dict() for name in ("change", "rate", "mix")}
+        segments = [
+            {"value": plain_value(value), "rate": float(adds), "mix": float(mix)}
+            for (value, adds), mix in zip(
+                self.rate_by_segment.items(), self.mix_by_segment.values(), strict=True
+            )
+        ]
+        return {**parts, "segments": segments}
 
 
 @attrs.frozen

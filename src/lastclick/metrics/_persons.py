@@ -10,11 +10,16 @@ from collections import defaultdict
 from typing import Any, TypeAlias
 
 from lastclick._exchange import Exchange
-from lastclick._fold import LOST, Fold
+from lastclick._fold import IN_FLIGHT, LOST, Fold
 from lastclick.metrics._counts import LOG, WHOLE, Cell, Key
 
 # What a record says of a person; the person comes first in it.
 _STARTED, _BOUGHT, _LEFT, _TRIED = range(4)
+
+# How a journey ended so far.
+_GOING_ON, _LEFT_OFF, _ORDERED = range(3)
+# One journey, by its end: as many of each as somebody has.
+_ONE = ((1, 0, 0), (0, 1, 0), (0, 0, 1))
 
 _DAY = 86_400 * 1_000_000
 _BATCH = 500
@@ -36,7 +41,8 @@ class Persons:
         self._as_of, self._within, self._by_group = as_of, within, by_group
         self._exchange = Exchange(0)
         self._waiting: list[tuple[Any, ...]] = []
-        self._alone: dict[str, int] = defaultdict(int)
+        self._alone: dict[tuple[str, int], int] = defaultdict(int)
+        self._ends: dict[tuple[Cell, tuple[int, int, int]], int] = defaultdict(int)
 
     def close(self) -> None:
         self._exchange.close()
@@ -66,9 +72,9 @@ class Persons:
             if left is not None:
                 self._put(person(it), _LEFT, *left)
         elif customer is None and not it.orders:
-            self._alone[cell[0]] += 1  # one of whom nothing else can be known
+            self._alone[cell[0], _end(it)] += 1  # one of whom nothing else can be known
         else:
-            self._put(person(it), _STARTED, cell[0], left)
+            self._put(person(it), _STARTED, cell[0], _end(it), left)
 
     def _tried(self, it: Fold, cell: Cell | None) -> None:
         assigned = sorted({(row[0], row[5], row[8] or "", row[3] or "") for row in it.assigned})
@@ -89,9 +95,9 @@ class Persons:
         )
         self._put(person(it), _TRIED, *told)
 
-    def order(self, who: Person, t: int, group: str | None, net: int | None, currency: str) -> None:
-        """An order, once, with what is left of its money; without a group where none is counted."""
-        self._put(who, _BOUGHT, t, group, net, currency)
+    def order(self, who: Person, t: int, cell: Cell, net: int | None, currency: str) -> None:
+        """An order, once, with what is left of its money; the log's cell where none is counted."""
+        self._put(who, _BOUGHT, t, cell, net, currency)
 
     def _put(self, *record: Any) -> None:
         self._waiting.append(record)
@@ -109,13 +115,13 @@ class Persons:
         self._hand_over()
         for records in self._exchange.drained():
             if len(records) == 1 and records[0][1] == _STARTED:  # many come once and leave
-                self._alone[records[0][2]] += 1
+                self._alone[records[0][2:4]] += 1
                 continue
             told: tuple[list[Any], ...] = ([], [], [], [])
             for record in records:
                 told[record[1]].append(record[2:])
             started, bought, left, tried = told
-            left += [one for _, one in started if one is not None]
+            left += [one for *_, one in started if one is not None]
             if started:
                 self._cluster(started, bought, cells)
             if bought and isinstance(records[0][0], str):
@@ -124,10 +130,11 @@ class Persons:
                 self._elsewhere(left, cells[LOG])
             if tried:
                 self._trial(tried, bought, cells)
-        for group, number in self._alone.items():
+        for (group, end), number in self._alone.items():
             for cell in self._spans(group):
-                for what in ("n", "x", "xx"):
-                    cells[cell]["cluster", what] += number
+                self._ends[cell, _ONE[end]] += number
+        for (cell, ends), number in self._ends.items():
+            self._clustered(cells[cell], ends, number)
 
     def _spans(self, group: str) -> tuple[Cell, ...]:
         return (WHOLE, (group, "")) if self._by_group else (WHOLE,)
@@ -135,25 +142,41 @@ class Persons:
     def _cluster(
         self, started: list[Any], bought: list[Any], cells: dict[Cell, dict[Key, int]]
     ) -> None:
-        """Journeys and revenue of one person: numbers, squares and products."""
-        journeys: dict[Cell, int] = defaultdict(int)
-        revenue: dict[tuple[Cell, str], int] = defaultdict(int)
-        for group, _ in started:
+        """Journeys, their ends and revenue of one person, in the whole and in each group."""
+        journeys: dict[Cell, list[int]] = {}
+        for group, end, _ in started:
             for cell in self._spans(group):
-                journeys[cell] += 1
-        for _, group, net, currency in bought:
-            if group is not None and net is not None:
-                for cell in self._spans(group):
-                    revenue[cell, currency] += net
-        for cell, x in journeys.items():
-            cells[cell]["cluster", "n"] += 1
-            cells[cell]["cluster", "x"] += x
-            cells[cell]["cluster", "xx"] += x * x
+                journeys.setdefault(cell, [0, 0, 0])[end] += 1
+        for cell, (going_on, left_off, ordered) in journeys.items():
+            self._ends[cell, (going_on, left_off, ordered)] += 1
+        revenue: dict[tuple[Cell, str], int] = {}
+        for _, place, net, currency in bought:
+            if place != LOG and net is not None:
+                for cell in self._spans(place[0]):
+                    revenue[cell, currency] = revenue.get((cell, currency), 0) + net
         for (cell, currency), y in revenue.items():
-            counted, x = cells[cell], journeys[cell]
+            counted = cells[cell]
             counted["cluster", "y", currency] += y
             counted["cluster", "yy", currency] += y * y
-            counted["cluster", "xy", currency] += x * y
+            counted["cluster", "xy", currency] += sum(journeys[cell]) * y
+
+    def _clustered(self, counted: dict[Key, int], ends: tuple[int, int, int], persons: int) -> None:
+        """Persons whose journeys ended alike: numbers, squares and products."""
+        x, ordered = sum(ends), ends[_ORDERED]
+        decided = ordered + ends[_LEFT_OFF]
+        sums = {
+            "n": 1,
+            "x": x,
+            "xx": x * x,
+            "decided": decided,
+            "decided2": decided * decided,
+            "ordered": ordered,
+            "ordered2": ordered * ordered,
+            "both": ordered * decided,
+        }
+        for what, number in sums.items():
+            if number:
+                counted["cluster", what] += persons * number
 
     def _again(self, bought: list[Any], cells: dict[Cell, dict[Key, int]]) -> None:
         """Whole days from a customer's first order to the next, or to the instant of the report.
@@ -161,14 +184,13 @@ class Persons:
         A day that has begun is whole for the one and not there for the other, so that who ordered
         again within k days is among those with at most k.
         """
-        # An order of an attempt without a step is in no group.
-        (first, group), *later = sorted((t, group or "") for t, group, _, _ in bought)
+        (first, cell), *later = sorted((t, cell) for t, cell, _, _ in bought)
         if later:
             key: Key = ("again", -((first - later[0][0]) // _DAY))
         else:
             key = ("once", (self._as_of - first) // _DAY)
-        for cell in self._spans(group) if group else (WHOLE,):
-            cells[cell][key] += 1
+        # An order of an attempt without a step is in no group and on no day.
+        cells[WHOLE if cell == LOG else cell][key] += 1
 
     def _elsewhere(self, left: list[Any], log: dict[Key, int]) -> None:
         """Lost attempts whose customer ordered in another one, up to recover_within later."""
@@ -243,6 +265,12 @@ def _left(it: Fold) -> tuple[bool, int | None, int, tuple[int, ...]]:
     """Of an attempt of a customer: whether it was lost, from when to when, and its orders."""
     lost = it.outcome == LOST and bool(it.first)
     return lost, it.start, it.last, tuple([row[0] for row in it.orders])
+
+
+def _end(it: Fold) -> int:
+    if it.order_at is not None:
+        return _ORDERED
+    return _GOING_ON if it.outcome == IN_FLIGHT else _LEFT_OFF
 
 
 def person(it: Fold) -> Person:

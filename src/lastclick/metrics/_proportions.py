@@ -6,7 +6,7 @@ from lastclick.metrics._distributions import two_sided
 from lastclick.metrics._estimate import CONFIDENCE, Estimate
 
 
-def wilson(x: int, n: int, confidence: float = CONFIDENCE) -> tuple[float, float]:
+def wilson(x: float, n: float, confidence: float = CONFIDENCE) -> tuple[float, float]:
     """The score interval of x out of n, which must not be 0.
 
     Wilson, E. B. (1927), *Probable inference, the law of succession, and statistical inference*,
@@ -45,15 +45,27 @@ def difference(x1: int, n1: int, x2: int, n2: int, confidence: float = CONFIDENC
         why = "nobody in one of the two"
         return Estimate(confidence=confidence, method=method, n=n1 + n2, reason=why)
     p1, p2 = x1 / n1, x2 / n2
-    (low1, high1), (low2, high2) = wilson(x1, n1, confidence), wilson(x2, n2, confidence)
+    low, high = newcombe(p1, n1, p2, n2, confidence)
     return Estimate(
         estimate=p1 - p2,
-        low=p1 - p2 - sqrt((p1 - low1) ** 2 + (high2 - p2) ** 2),
-        high=p1 - p2 + sqrt((high1 - p1) ** 2 + (p2 - low2) ** 2),
+        low=low,
+        high=high,
         confidence=confidence,
         method=method,
         n=n1 + n2,
         p_value=_score_test(x1, n1, x2, n2),
+    )
+
+
+def newcombe(
+    p1: float, n1: float, p2: float, n2: float, confidence: float = CONFIDENCE
+) -> tuple[float, float]:
+    """The limits of p1 - p2, each a share of as many."""
+    low1, high1 = wilson(p1 * n1, n1, confidence)
+    low2, high2 = wilson(p2 * n2, n2, confidence)
+    return (
+        p1 - p2 - sqrt((p1 - low1) ** 2 + (high2 - p2) ** 2),
+        p1 - p2 + sqrt((high1 - p1) ** 2 + (p2 - low2) ** 2),
     )
 
 

@@ -14,10 +14,10 @@ from lastclick._charts import Chart
 from lastclick._fold import Outcome
 from lastclick._frames import Library, frame
 from lastclick._gather import EXCLUDE, Chosen, Events
-from lastclick._money import Money
 from lastclick._rows import instant
 from lastclick.errors import ConfigError
 from lastclick.events import ORDER
+from lastclick.metrics._clustered import clustered_share
 from lastclick.metrics._columns import of_reports, of_steps
 from lastclick.metrics._completion import (
     NOT_BY_DAY,
@@ -27,8 +27,15 @@ from lastclick.metrics._completion import (
     groups_differ,
     not_ordered_by,
     order_values,
+    per_checkout,
     repeat_purchase,
     revenue_per_checkout,
+)
+from lastclick.metrics._completion import (
+    abandoned as abandoned_by_customer,
+)
+from lastclick.metrics._completion import (
+    ordered as ordered_by_customer,
 )
 from lastclick.metrics._converted import Rates, revenue_in
 from lastclick.metrics._count import Delivery, counted
@@ -37,6 +44,7 @@ from lastclick.metrics._drawings import draw
 from lastclick.metrics._estimate import Estimate, HypothesisTest
 from lastclick.metrics._incremental import Incremental, incremental
 from lastclick.metrics._means import Moments, Pairs
+from lastclick.metrics._plain import plain_value
 from lastclick.metrics._quality import Quality, quality
 from lastclick.metrics._rates import Rate, rate
 from lastclick.metrics._revenue import (
@@ -76,6 +84,8 @@ ACCESSIBILITY = frozenset(
     ("keyboard_only", "screen_reader", "reduced_motion", "zoom", "large_text")
 )
 FEWEST = 30
+#: Of attempts by seconds from the start to the order, or to now.
+_BY_SECOND = frozenset(("paid_after", "open_after", "net_after", "net2_after"))
 
 
 @attrs.frozen
@@ -376,12 +386,15 @@ class Report:
         by: The attributes that form the groups.
         closed: Whether the steps are counted as a closed funnel.
         touch: Which step event of an attempt gives its group.
+        exclude: By attribute, the values whose attempts were left out; ``quality`` counts them.
         timezone: The zone of its days.
         started: Attempts with at least one step.
         outcomes: Attempts by outcome; they add up to ``started``.
         decided: Attempts that are not in flight: the denominator of the rates.
         ordered: Attempts with an order.
         abandonment_rate: Decided attempts without an order / decided.
+        abandonment_clustered: The same with customers as clusters: attempts of one customer hang
+            together, and say less than they are. A period has no interval, but a reason.
         ever_abandoned_rate: Attempts that were abandoned at some time / decided.
         recovery_rate: Recovered / ever abandoned, over attempts whose first abandonment is more
             than ``recover_within`` before ``as_of``.
@@ -392,6 +405,7 @@ class Report:
         completion: The share that has not ordered, by seconds from the start; those still going
             on are not guessed.
         revenue_per_checkout: Net revenue per started checkout by currency, customers as clusters.
+            A period has no interval, but a reason: its customers come in other ones, too.
         revenue: By currency: gross, refunded, cancelled, net.
         cancelled_orders: Orders that were called off; they stay orders, their money does not.
         lost_revenue: By currency, of lost attempts: cart values at most, and expected.
@@ -428,19 +442,21 @@ class Report:
     by: tuple[str, ...]
     closed: bool
     touch: Touch
+    exclude: Mapping[str, tuple[str | int | bool | None, ...]]
     timezone: str
     started: int
     outcomes: Mapping[Outcome, int]
     decided: int
     ordered: int
     abandonment_rate: Rate
+    abandonment_clustered: Estimate
     ever_abandoned_rate: Rate
     recovery_rate: Rate
     not_matured: int
     steps: Steps
     stages: Mapping[str | None, Section]
     owners: Mapping[str | None, Section]
-    completion: Curve | None
+    completion: Curve
     revenue_per_checkout: Mapping[str, Estimate]
     revenue: Mapping[str, Revenue]
     cancelled_orders: int
@@ -478,8 +494,6 @@ class Report:
         .. versionadded:: 0.1.0
         """
         seconds = _seconds("horizon", horizon)
-        if self.completion is None:
-            return Estimate(method="kaplan-meier, log-log", n=self.started, reason=NOT_BY_DAY)
         longest = self.recover_within // timedelta(seconds=1)
         return not_ordered_by(self.completion, seconds, longest)
 
@@ -493,7 +507,7 @@ class Report:
 
         .. versionadded:: 0.1.0
         """
-        return groups_differ([group._span or {} for group in self.groups.values()])
+        return groups_differ([group._total for group in self.groups.values()])
 
     def early_revenue(self, horizon: timedelta) -> Mapping[str, Estimate]:
         """Net revenue per started checkout within a time after the start, by currency, read early.
@@ -518,12 +532,13 @@ class Report:
         if horizon > self.recover_within:
             msg = f"horizon is {horizon}, longer than recover_within ({self.recover_within})"
             raise ConfigError(f"{msg}, for which attempts are followed")
-        return {} if self._span is None else early_revenue(self._span, seconds)
+        return early_revenue(self._total, seconds)
 
     def repeat_purchase_rate(self, days: int) -> Estimate:
         """The share of customers who order again within some days of their first order.
 
-        By Kaplan-Meier: who ordered lately is taken as followed up to now.
+        By Kaplan-Meier: who ordered lately is taken as followed up to now. In a period of `trend`
+        it is about those whose first order came of an attempt that began in the period.
 
         Args:
             days: Within how many days, 1 or more.
@@ -540,9 +555,7 @@ class Report:
         """
         if type(days) is not int or days < 1:
             raise ConfigError(f"days is {days!r:.100}; pass a whole number, 1 or more")
-        if self._span is None:
-            return Estimate(method="kaplan-meier, log-log", n=0, reason=NOT_BY_DAY)
-        return repeat_purchase(self._span, days)
+        return repeat_purchase((self._total, self._span or {}), days)
 
     def revenue_in(self, currency: str, *, rates: Rates) -> Revenue:
         """Revenue of all currencies in one, at rates that the shop gives.
@@ -568,7 +581,13 @@ class Report:
         return revenue_in(self._total, currency, rates)
 
     def _order_values(self, currency: str) -> Moments:
-        return order_values(self._span or {}, self._total, currency)
+        return order_values(self._total, currency)
+
+    def _completed(self) -> Pairs:
+        return ordered_by_customer(self._span or {})
+
+    def _abandoned(self) -> Pairs:
+        return abandoned_by_customer(self._span or {})
 
     def _clusters(self, currency: str) -> Pairs:
         return clusters(self._span or {}, currency)
@@ -581,7 +600,8 @@ class Report:
 
         Returns:
             By the first day of the period, such as ``"2026-10-01"``, in order. Periods in which
-            nothing started are left out.
+            nothing started are left out. What counts by numbers of attempts, money or time adds up
+            over the periods; what does not says why.
 
         Raises:
             ConfigError: There is no such length.
@@ -590,6 +610,9 @@ class Report:
             >>> from lastclick import measure
             >>> {day: report.started for day, report in measure(events).trend("month").items()}
             {'2026-10-01': 3}
+            >>> first = measure(events).trend("month")["2026-10-01"]
+            >>> first.abandonment_at(timedelta(hours=1)).estimate
+            0.5
 
         .. versionadded:: 0.1.0
         """
@@ -611,13 +634,13 @@ class Report:
         .. versionadded:: 0.1.0
         """
         plain: dict[str, Any] = {
-            field.name: _plain(getattr(self, field.name))
+            field.name: plain_value(getattr(self, field.name))
             for field in attrs.fields(Report)
             if field.name not in ("groups", "reading", "completion")
             and not field.name.startswith("_")
         }
         plain["abandonment_at"] = {
-            str(int(horizon.total_seconds())): _plain(self.abandonment_at(horizon))
+            str(int(horizon.total_seconds())): plain_value(self.abandonment_at(horizon))
             for horizon in (*_HORIZONS, self.recover_within)
             if horizon <= self.recover_within
         }
@@ -631,7 +654,7 @@ class Report:
         """What a group has of its own."""
         shared = ("funnel", "as_of", "as_of_chosen", "abandon_after", "recover_within", "unit")
         mine = self.to_dict()
-        for name in (*shared, "by", "closed", "touch", "timezone", "quality", "groups"):
+        for name in (*shared, "by", "closed", "touch", "exclude", "timezone", "quality", "groups"):
             del mine[name]
         return mine
 
@@ -707,7 +730,7 @@ class Report:
                 share has not ordered, by time from the start; those still going on are not guessed.
 
         Raises:
-            ConfigError: There is no such chart, or not of some days.
+            ConfigError: There is no such chart.
 
         Example:
             >>> from lastclick import measure
@@ -846,7 +869,7 @@ def report_from(counts: Counts) -> Report:
 
 def _report(
     basis: Basis,
-    total: Mapping[Key, int],
+    everything: Mapping[Key, int],
     days: Sequence[str],
     whole: Chances | None,
     facts: Quality,
@@ -855,6 +878,13 @@ def _report(
     group: str | None,
     span: Mapping[Key, int] | None,
 ) -> Report:
+    total: dict[Key, int] = {}
+    waits: dict[Key, int] = {}
+    for key, number in everything.items():
+        if key[0] == "seconds":
+            waits[key] = number
+        elif key[0] not in _BY_SECOND:  # they are many, and looked through for each figure
+            total[key] = number
     outcomes = {outcome: total.get(("outcome", outcome), 0) for outcome in Outcome}
     started = sum(outcomes.values())
     decided = started - outcomes[Outcome.IN_FLIGHT]
@@ -886,15 +916,9 @@ def _report(
             for label, own in periods.items()
         }
 
-    weeks: dict[date, list[str]] = {}
-    for day in set(days) if span is not None else ():
-        weeks.setdefault(date.fromisoformat(_week(day)), []).append(day)
-    by_week = (
-        {week: counts.total(group=group, days=own) for week, own in weeks.items()}
-        if len(weeks) > 3
-        else {}
-    )
-    steps = Steps(_steps(basis, total, ordered, chance, by_week))
+    weeks = None if span is None else _by_week(counts, group, days)
+    earned = revenue(total)
+    steps = Steps(_steps(basis, total, waits, ordered, chance, weeks))
     return Report(
         funnel=basis.funnel,
         as_of=None if basis.as_of is None else instant(basis.as_of),
@@ -907,21 +931,27 @@ def _report(
         by=basis.by,
         closed=basis.closed,
         touch=basis.touch,
+        exclude=dict(basis.exclude),
         timezone=basis.timezone,
         started=started,
         outcomes=outcomes,
         decided=decided,
         ordered=ordered,
         abandonment_rate=rate(decided - ordered, decided),
+        abandonment_clustered=clustered_share(abandoned_by_customer(span))
+        if span is not None
+        else _not_clustered(rate(decided - ordered, decided)),
         ever_abandoned_rate=rate(abandoned, decided),
         recovery_rate=rate(sum(matured[kind] for kind in _RECOVERED), sum(matured.values())),
         not_matured=abandoned - sum(matured.values()),
         steps=steps,
         stages=_sections(basis, steps, total, chance, "stage"),
         owners=_sections(basis, steps, total, chance, "owner"),
-        completion=None if span is None else completion(span),
-        revenue_per_checkout={} if span is None else revenue_per_checkout(span),
-        revenue=revenue(total),
+        completion=completion(everything),
+        revenue_per_checkout=per_checkout(earned, started)
+        if span is None
+        else revenue_per_checkout(span),
+        revenue=earned,
         cancelled_orders=sum(n for key, n in total.items() if key[0] == "cancelled_orders"),
         lost_revenue=losses(total, chance, outcome=Outcome.LOST),
         recoverable_revenue=losses(total, chance, outcome=Outcome.RECOVERABLE),
@@ -934,7 +964,7 @@ def _report(
         reading=None,
         order_row=total.get(("chain", ORDER), 0) if basis.closed else ordered,
         trend=trend,
-        total=total,
+        total=everything,
         span=span,
     )
 
@@ -942,9 +972,10 @@ def _report(
 def _steps(
     basis: Basis,
     total: Mapping[Key, int],
+    waits: Mapping[Key, int],
     ordered: int,
     chance: Chances,
-    by_week: Mapping[date, Mapping[Key, int]],
+    by_week: Mapping[date, Mapping[Key, int]] | None,
 ) -> list[StepFigures]:
     names = basis.law.steps
     dropped = [total.get(("dropped", name), 0) for name in names]
@@ -979,9 +1010,9 @@ def _steps(
                 drop_off_rate=rate(drops, reached),
                 failed=failed,
                 failures=failures,
-                seconds=seconds(total, name),
-                median_seconds=seconds_quantile(total, name, Fraction(1, 2)),
-                p90_seconds=seconds_quantile(total, name, Fraction(9, 10)),
+                seconds=seconds(waits, name),
+                median_seconds=seconds_quantile(waits, name, Fraction(1, 2)),
+                p90_seconds=seconds_quantile(waits, name, Fraction(9, 10)),
                 lost=losses(total, chance, step=name),
                 retries={
                     reason: Retries(
@@ -992,10 +1023,28 @@ def _steps(
                 },
                 returned=total.get(("returned", name), 0),
                 works=rate(entered_open - failed, entered_open),
-                works_well=pass_rate(_passed(by_week, names[place:])),
+                works_well=pass_rate(None if by_week is None else _passed(by_week, names[place:])),
                 surprises=surprises(total, name, (*SURPRISES, ABOVE)),
             )
         )
+    return found
+
+
+def _not_clustered(one: Rate) -> Estimate:
+    why = one.reason or NOT_BY_DAY
+    return Estimate(estimate=one.estimate, method="wilson", n=one.denominator, reason=why)
+
+
+def _by_week(counts: Counts, group: str | None, days: Sequence[str]) -> dict[date, dict[Key, int]]:
+    """By its Monday, what of each week says who went on from a step."""
+    weeks = {day: date.fromisoformat(_week(day)) for day in set(days)}
+    found: dict[date, dict[Key, int]] = {week: {} for week in weeks.values()}
+    for (of, day), cell in counts.cells.items():
+        if day in weeks and group in (None, of):
+            total = found[weeks[day]]
+            for key, number in cell.items():
+                if key[0] in ("outcome", "dropped"):
+                    total[key] = total.get(key, 0) + number
     return found
 
 
@@ -1086,26 +1135,3 @@ def _month(day: str) -> str:
 #: The horizons that `Report.to_dict` tells beside ``recover_within``.
 _HORIZONS = (timedelta(hours=1), timedelta(days=1))
 _PERIODS = {"day": _day, "week": _week, "month": _month}
-
-
-def _plain(value: Any) -> Any:
-    """A value of a report as JSON knows it."""
-    if isinstance(value, Money):
-        return {"amount": str(value.amount), "currency": value.currency}
-    if isinstance(value, datetime):
-        return value.isoformat().replace("+00:00", "Z")
-    if isinstance(value, date):
-        return value.isoformat()
-    if isinstance(value, timedelta):
-        return value.total_seconds()
-    if isinstance(value, Mapping):
-        return {"" if key is None else str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, Sequence) and not isinstance(value, str):
-        return [_plain(item) for item in value]
-    if attrs.has(type(value)):
-        return {
-            field.name: _plain(getattr(value, field.name))
-            for field in attrs.fields(type(value))
-            if not field.name.startswith("_")
-        }
-    return value

@@ -9,6 +9,7 @@ import attrs
 from lastclick._fold import Outcome
 from lastclick._money import Money, minor_units
 from lastclick.metrics._counts import Key
+from lastclick.metrics._proportions import wilson
 
 #: Below this many decided attempts at a step, a group takes the chance of the whole report.
 SMALL_GROUP = 30
@@ -25,6 +26,7 @@ class Revenue:
         gross: Totals of the orders.
         refunded: What went back of them.
         net: Gross less what was refunded and cancelled.
+        orders: How many orders that is.
         cancelled: What refunds left of orders that were called off.
 
     Example:
@@ -38,6 +40,7 @@ class Revenue:
     gross: Money
     refunded: Money
     net: Money
+    orders: int
     cancelled: Money = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -52,6 +55,9 @@ class Loss:
         at_most: Their values at the abandonment: an upper bound, as if all would have bought.
         expected: Each value times the share of attempts that reached the step and ordered.
         attempts: How many carts this is.
+        low: Lower end of the interval of ``expected``: at the lower Wilson limits of these shares.
+            What it is of: the chance of ordering; the carts are taken as they are.
+        high: Upper end, at the upper limits.
 
     Example:
         >>> from lastclick import measure
@@ -65,6 +71,8 @@ class Loss:
     at_most: Money
     expected: Money
     attempts: int
+    low: Money
+    high: Money
 
 
 @attrs.frozen
@@ -91,14 +99,16 @@ class Recovered:
 
 def revenue(counts: Mapping[Key, int]) -> dict[str, Revenue]:
     """Revenue by currency: orders of the journeys that were counted, less what went back."""
-    gross = _by_currency(counts, "gross")
-    refunded = _by_currency(counts, "refunded")
-    cancelled = _by_currency(counts, "cancelled")
+    totals = _by_currency(counts, "gross")
+    went_back = _by_currency(counts, "refunded")
+    called_off = _by_currency(counts, "cancelled")
     found = {}
-    for currency, units in sorted(gross.items()):
-        back, off = refunded.get(currency, 0), cancelled.get(currency, 0)
+    for currency, units in sorted(totals.items()):
+        back, off = went_back.get(currency, 0), called_off.get(currency, 0)
         parts = (units, back, units - back - off)
-        found[currency] = Revenue(*(Money.from_units(part, currency) for part in parts))
+        gross, refunded, net = (Money.from_units(part, currency) for part in parts)
+        orders = counts.get(("priced", currency), 0)
+        found[currency] = Revenue(gross, refunded, net, orders)
     return found
 
 
@@ -149,6 +159,7 @@ def losses(
     most: dict[str, int] = {}
     expected: dict[str, Fraction] = {}
     attempts: dict[str, int] = {}
+    ends: dict[str, tuple[Fraction, Fraction]] = {}
     for key, number in counts.items():
         if key[0] not in ("value", "valued"):
             continue
@@ -166,11 +177,17 @@ def losses(
         most[currency] = most.get(currency, 0) + number
         share = expected.get(currency, Fraction(0)) + Fraction(number * orders, reached)
         expected[currency] = share
+        low, high = ends.get(currency, (Fraction(0), Fraction(0)))
+        limits = wilson(orders, reached)
+        ends[currency] = low + number * Fraction(limits[0]), high + number * Fraction(limits[1])
+    nothing = (Fraction(0), Fraction(0))
     return {
         currency: Loss(
             at_most=Money.from_units(most.get(currency, 0), currency),
             expected=rounded(expected.get(currency, Fraction(0)), currency),
             attempts=number,
+            low=rounded(ends.get(currency, nothing)[0], currency),
+            high=rounded(ends.get(currency, nothing)[1], currency),
         )
         for currency, number in sorted(attempts.items())
     }

@@ -86,30 +86,36 @@ def surprises(total: Mapping[Key, int], step: str, bands: Collection[int]) -> tu
     return tuple(found)
 
 
-def pass_rate(by_week: Mapping[date, tuple[int, int]]) -> PassRate:
+def pass_rate(by_week: Mapping[date, tuple[int, int]] | None) -> PassRate:
     """The latest and the best four weeks.
 
     Args:
-        by_week: By its Monday, how many went on, and how many reached the step.
+        by_week: By its Monday, how many went on, and how many reached the step; None for a period,
+            which has no weeks before it.
     """
+    if by_week is None:
+        return _no_pass_rate("a period has no weeks before it: ask the whole report or a group")
     weeks = sorted(by_week)
     last = timedelta(weeks=WEEKS - 1)
     if not weeks or weeks[-1] - weeks[0] < last:
         return _no_pass_rate("fewer than four weeks")
+    newest = weeks[-1] - last
+    # Not every week of the calendar: a clock may be centuries off.
+    starts = {
+        week - min(timedelta(weeks=n), week - weeks[0]) for week in weeks for n in range(WEEKS)
+    }
     windows: dict[date, Rate] = {}
-    since = weeks[0]
-    while since + last <= weeks[-1]:
+    for since in {min(start, newest) for start in starts}:
         parts = [by_week.get(since + timedelta(weeks=n), (0, 0)) for n in range(WEEKS)]
         windows[since] = rate(sum(x for x, _ in parts), sum(n for _, n in parts))
-        since += timedelta(weeks=1)
-    latest = windows[weeks[-1] - last]
+    latest = windows[newest]
     usable = {day: one for day, one in windows.items() if one.denominator >= ENOUGH}
     if not usable or latest.denominator < ENOUGH:
         return _no_pass_rate(f"fewer than {ENOUGH} attempts in four weeks")
     best_since = max(usable, key=lambda day: (usable[day].estimate or 0.0, day))
     best = usable[best_since]
     gap = difference(best.numerator, best.denominator, latest.numerator, latest.denominator)
-    if best_since + last >= weeks[-1] - last:
+    if best_since + last >= newest:
         why = "the best weeks and the latest ones overlap"
         gap = attrs.evolve(gap, low=None, high=None, p_value=None, reason=why)
     return PassRate(latest, best, best_since, gap, None)

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from lastclick.metrics._report import Report, StepFigures
 
 NONE = "none"
+#: By when an order is looked for, beside ``recover_within``.
+_HORIZONS = (timedelta(hours=1), timedelta(days=1))
 DASH = "-"
 
 
@@ -32,9 +34,15 @@ def page(report: "Report") -> Page:
             ("won back", _won_back(report)),
             ("revenue", _revenue(report)),
             ("largest leak", _leak(report)),
+            ("time to order", _time(report)),
+            ("stages", _stages(report)),
+            ("works", _works(report)),
+            ("works well", _works_well(report)),
+            ("holdout", _holdout(report)),
+            ("answers", _answers(report)),
         ],
         tables=[_steps(report), *([_groups(report)] if report.by else [])],
-        notes=["95 % Wilson intervals. " + _trust(report)],
+        notes=["95 % Wilson intervals. " + _clusters(report) + _trust(report)],
     )
 
 
@@ -140,6 +148,7 @@ def _revenue(report: "Report") -> str:
             part += f"  (gross {_bare(one.gross)}, refunded {_bare(one.refunded)}"
             part += f", cancelled {_bare(one.cancelled)})" if one.cancelled.amount else ")"
         parts.append(part)
+    parts += _counted(report.cancelled_orders, "order", "cancelled")
     return "     ".join(parts) or NONE
 
 
@@ -164,6 +173,110 @@ def _leak(report: "Report") -> str:
         reason, worst = max(step.failures.items(), key=lambda item: (item[1].attempts, item[0]))
         said += f"; {_number(worst.attempts, 'attempt')} failed with {reason}"
     return said
+
+
+def _time(report: "Report") -> str:
+    if not report.started:
+        return NONE
+    found = []
+    limits = (*_HORIZONS, report.recover_within)
+    for horizon in sorted({limit for limit in limits if limit <= report.recover_within}):
+        one = report.abandonment_at(horizon)
+        if one.estimate is None:
+            found.append(f"{DASH} after {span(horizon)} ({one.reason})")
+            continue
+        ends = "no interval"
+        if one.low is not None and one.high is not None:
+            ends = f"{100 * one.low:.1f} to {100 * one.high:.1f}"
+        found.append(f"{100 * one.estimate:.1f} % ({ends}) after {span(horizon)}")
+    return f"not ordered {', '.join(found)}; those in flight are not guessed"
+
+
+def _stages(report: "Report") -> str:
+    if set(report.stages) <= {None}:
+        return f"{NONE} declared"
+    found = []
+    for name, stage in report.stages.items():
+        money = "".join(f", {loss.expected} expected" for loss in stage.lost.values())
+        rate = DASH if stage.drop_off_rate.estimate is None else str(stage.drop_off_rate)
+        found.append(f"{name or 'no stage'} loses {rate} of {stage.reached:,}{money}")
+    return "; ".join(found)
+
+
+def _works(report: "Report") -> str:
+    shares = {step.name: step.works.estimate for step in report.steps}
+    if not any(step.works.denominator for step in report.steps):
+        return NONE
+    said = [
+        f"{name} {DASH if share is None else f'{100 * share:.1f} %'}"
+        for name, share in shares.items()
+    ]
+    return f"{', '.join(said)} of attempts without a failure"
+
+
+def _works_well(report: "Report") -> str:
+    found = []
+    for step in report.steps:
+        well = step.works_well
+        if well.latest.estimate is None or well.best.estimate is None:
+            found.append(f"{step.name} {DASH}")
+            continue
+        part = (
+            f"{step.name} {100 * well.latest.estimate:.1f} %, best {100 * well.best.estimate:.1f}"
+        )
+        if well.gap.low is not None and well.gap.low > 0:
+            part += " (down)"
+        found.append(part)
+    reasons = {step.works_well.reason for step in report.steps}
+    if len(reasons) == 1 and None not in reasons:
+        return f"{DASH}  {reasons.pop()}"
+    return f"{'; '.join(found)}: went on in the latest four weeks, and in the best four"
+
+
+def _holdout(report: "Report") -> str:
+    proof = report.incremental
+    treated, held = proof.treated, proof.holdout
+    if not (treated.assigned or held.assigned):
+        return NONE
+    waiting = treated.waiting + held.waiting
+    said = f"{treated.followed:,} treated and {held.followed:,} held out were followed to the end"
+    said += f", {waiting:,} not yet" if waiting else ""
+    caused = [
+        f"{currency} {one}" for currency, one in proof.revenue.items() if one.estimate is not None
+    ]
+    said += f". Revenue caused: {'; '.join(caused)}" if caused else ""
+    blur = proof.contamination
+    blurred = [
+        *_counted(blur.holdout_reminded, "customer", "held out but reminded"),
+        *_counted(blur.in_both_arms, "customer", "in both arms"),
+        *_counted(blur.two_ids, "customer", "under two ids"),
+        *_counted(blur.several_campaigns, "customer", "of several campaigns"),
+        *_counted(blur.without_step, "assignment", "at no step"),
+    ]
+    return f"{said}. Blurred by: {', '.join(blurred) or NONE}"
+
+
+def _answers(report: "Report") -> str:
+    found = []
+    for place, given in (
+        ("after the order", report.survey.after_order),
+        ("on exit", report.survey.on_exit),
+    ):
+        if given.answered:
+            part = f"{_number(given.answered, 'answer')} {place}"
+            if given.satisfied.estimate is not None:
+                part += f", satisfied {given.satisfied}"
+            ranked = sorted(given.reasons.items(), key=lambda one: (-one[1], one[0]))
+            found.append(part + "".join(f", {reason} {number:,}" for reason, number in ranked[:3]))
+    return "; ".join(found) or NONE
+
+
+def _clusters(report: "Report") -> str:
+    one = report.abandonment_clustered
+    if one.method == report.abandonment_rate.method or one.low is None or one.high is None:
+        return ""
+    limits = f"{100 * one.low:.1f} to {100 * one.high:.1f}"
+    return f"They take attempts as apart; with customers as clusters abandonment is {limits} %. "
 
 
 def _steps(report: "Report") -> Table:

@@ -29,7 +29,7 @@ from lastclick._gather import CANCEL, LEFT_OUT, REFUND, SHOWN, Gathered
 from lastclick._rows import FAILED, ORDERED, UNKNOWN, Row, instant, local, micros
 from lastclick.errors import ConfigError
 from lastclick.events import ORDER
-from lastclick.metrics._counts import LOG, WHOLE, Basis, Cell, Key
+from lastclick.metrics._counts import LOG, Basis, Cell, Key
 from lastclick.metrics._persons import Person, Persons, person
 
 _UNPAID = (LOST, RECOVERABLE)
@@ -80,9 +80,9 @@ class Tally:
         self._by_customer = Exchange(0)
         self._persons = Persons(self._as_of, law.recover_within, by_group=bool(basis.by))
         self._latest = law.recover_within // _SECOND + 1
-        self._paid: dict[tuple[str, int], int] = defaultdict(int)
-        self._unpaid_for: dict[tuple[str, int], int] = defaultdict(int)
-        self._nets: dict[tuple[str, int, str], tuple[int, int]] = {}
+        self._paid: dict[tuple[Cell, int], int] = defaultdict(int)
+        self._unpaid_for: dict[tuple[Cell, int], int] = defaultdict(int)
+        self._nets: dict[tuple[Cell, int, str], tuple[int, int]] = {}
         self._shapes: dict[tuple[Any, ...], int] = defaultdict(int)
         self._cells: dict[Cell, dict[Key, int]] = defaultdict(lambda: defaultdict(int))
         self._waits: dict[Cell, dict[tuple[int, int], int]] = defaultdict(lambda: defaultdict(int))
@@ -141,19 +141,14 @@ class Tally:
                 if left:
                     counted["surprise_left", names[position], band] += number
         for name, times in (("paid_after", self._paid), ("open_after", self._unpaid_for)):
-            for (group, seconds), number in times.items():
-                for cell in self._spans(group):
-                    cells[cell][name, seconds] += number
-        for (group, seconds, currency), sums in self._nets.items():
-            for cell in self._spans(group):
-                for what, number in zip(("net_after", "net2_after"), sums, strict=True):
-                    cells[cell][what, seconds, currency] += number
+            for (cell, seconds), number in times.items():
+                cells[cell][name, seconds] += number
+        for (cell, seconds, currency), (y, yy) in self._nets.items():
+            cells[cell]["net_after", seconds, currency] += y
+            cells[cell]["net2_after", seconds, currency] += yy
         for hour, number in self._hours.items():
             self._log["last_event", hour] += number
         return {cell: dict(cells.pop(cell)) for cell in list(cells) if cells[cell]}
-
-    def _spans(self, group: str) -> tuple[Cell, ...]:
-        return (WHOLE, (group, "")) if self._basis.by else (WHOLE,)
 
     # Attempts
 
@@ -192,16 +187,15 @@ class Tally:
             for row in it.orders:
                 self._show(row, SHOWN, LOG, "", person(it), 0)
             return
-        group = it.group or ""
-        cell = (group, self._day_of(it.start))
+        cell = (it.group or "", self._day_of(it.start))
         self._persons.journey(it, cell, self._customers)
         order_at = it.order_at
         if order_at is None:
             after = (self._as_of - it.start) // _SECOND
-            self._unpaid_for[group, min(self._latest, after)] += 1
+            self._unpaid_for[cell, min(self._latest, after)] += 1
         else:
             after = min((order_at - it.start) // _SECOND, self._latest)
-            self._paid[group, after] += 1
+            self._paid[cell, after] += 1
         abandoned = it.first_abandoned
         matured = (
             abandoned is not None
@@ -466,14 +460,14 @@ class Tally:
         """
         t = owner[2]
         units, currency, group, day, outcome, who, after = owner[5:]
-        cell = self._cells[group, day]
-        counts = cell is not self._log
+        place = (group, day)
+        cell, counts = self._cells[place], place != LOG
         if counts:
             cell["orders", outcome] += 1
         else:
             cell["without_step_orders",] += 1
         net = None if units is None else units - back - off
-        self._persons.order(who, t, group if counts else None, net, currency or "")
+        self._persons.order(who, t, place, net, currency or "")
         if units is None or net is None:
             self._log["orders_without_total",] += 1
             cell["unpriced", outcome] += 1
@@ -488,8 +482,8 @@ class Tally:
         if off:
             cell["cancelled_on", order_day, currency] += off
         cell["priced", currency] += 1
-        y, yy = self._nets.get((group, after, currency), (0, 0))
-        self._nets[group, after, currency] = (y + net, yy + net * net)
+        y, yy = self._nets.get((place, after, currency), (0, 0))
+        self._nets[place, after, currency] = (y + net, yy + net * net)
 
     def _refunds(self, records: list[Any]) -> list[tuple[str, int | None, str | None]]:
         """The distinct refunds of an order up to as_of: the earliest telling of each."""

@@ -68,7 +68,7 @@ def weighted_mean(
         later += money.total / seen
         later_squares += money.squares / seen
         spread += (money.squares - 2 * mean * money.total + mean**2 * money.n) / seen
-    error = sqrt(spread) / n
+    error = sqrt(max(spread, 0.0)) / n  # none may come out a last digit below 0
     known = attrs.evolve(unknown, estimate=mean, standard_error=error)
     if sum(money.n for _, money, _, _ in passed) < ENOUGH_BUYERS:
         why = f"fewer than {ENOUGH_BUYERS} bought, too few for an interval"
