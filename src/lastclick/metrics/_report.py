@@ -725,7 +725,7 @@ class Report:
         return draw(self, kind)
 
     def to_html(self, **options: "Unpack[PageOptions]") -> str:
-        """The report as a page: one HTML file that needs nothing else, with the business case on top.
+        """The report as a page: one HTML file by itself, with the business case on top.
 
         `lastclick.page.report_page` makes the same page also as Markdown, JSON and a digest.
 

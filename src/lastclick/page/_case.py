@@ -135,7 +135,7 @@ def _limits(tell: Tell, path: str, otherwise: Inlines) -> Inlines:
     return tell.say(
         "{confidence} interval {low} to {high}",
         confidence=tell.percent("report.abandonment_rate.confidence", 0),
-        low=tell.percent(f"{path}.low"),
+        low=tell.hundredths(f"{path}.low"),
         high=tell.percent(f"{path}.high"),
     )
 
@@ -342,10 +342,8 @@ def _first(tell: Tell) -> list[Sentence]:
         )
     else:
         text = tell.several(
-            "Look at {step} first, which {owner} answers for: {n} of {reached} who got there left "
-            "there.",
-            "Look at {step} first, which {owner} answers for: {n} of {reached} who got there left "
-            "there.",
+            "Look at {step} first (owner: {owner}): {n} of {reached} who got there left there.",
+            "Look at {step} first (owner: {owner}): {n} of {reached} who got there left there.",
             n,
             step=Name(first["step"]),
             owner=Name(owner),

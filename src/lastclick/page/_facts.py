@@ -35,6 +35,8 @@ ONE_IN = 10
 MOST_JOURNEYS = 50
 #: A trend by the day has at most so many days, one by the week so many weeks.
 _DAYS, _WEEKS = 62, 130
+#: Days with fewer checkouts are told by the week, but for the first fortnight.
+_A_DAY, _FORTNIGHT = 30, 14
 #: From 10 seconds on, an axis of time is logarithmic.
 FROM_S = 10
 POINTS = 120
@@ -274,7 +276,9 @@ def _trend(report: Report, every: Every | None) -> dict[str, Any]:
     chosen = every or "day"
     if every is None and report.first_day is not None and report.last_day is not None:
         days = (report.last_day - report.first_day).days + 1
-        chosen = "day" if days <= _DAYS else "week" if days <= 7 * _WEEKS else "month"
+        busy = days <= _FORTNIGHT or report.started >= _A_DAY * days
+        if days > _DAYS or not busy:
+            chosen = "week" if days <= 7 * _WEEKS else "month"
     return {
         "every": chosen,
         "periods": [

@@ -21,10 +21,10 @@ from lastclick.page._tell import Tell
 OUTCOMES = {
     "purchased": (later("paid at once"), "on"),
     "recovered_by_link": (later("won back by a reminder's link"), "on-2"),
-    "recovered_after_reminder": (later("won back after a reminder"), "on-2"),
-    "recovered_unaided": (later("came back unaided"), "on-2"),
-    "purchased_late": (later("paid late, after the time for winning back"), "on-3"),
-    "in_flight": (later("still going on"), "more"),
+    "recovered_after_reminder": (later("won back after a reminder"), "on-3"),
+    "recovered_unaided": (later("came back unaided"), "on-4"),
+    "purchased_late": (later("paid late, after the time for winning back"), "on-5"),
+    "in_flight": (later("still going on"), "wait"),
     "recoverable": (later("abandoned, can still be won back"), "off-2"),
     "lost": (later("lost for good"), "off"),
 }
@@ -32,11 +32,10 @@ OUTCOMES = {
 
 def funnel(tell: Tell) -> Section:
     """The steps as a picture, what failed in them, and the outcomes."""
-    blocks: list[Block] = [_steps(tell)]
+    blocks: list[Block] = [_steps(tell), _outcomes(tell)]
     failures = _failures(tell)
     if failures is not None:
         blocks.append(failures)
-    blocks.append(_outcomes(tell))
     surprises = _surprises(tell)
     if surprises is not None:
         blocks.append(surprises)

@@ -133,7 +133,9 @@ class _Hand:
             "h2", _element(f'a href="#{section.anchor}"', self.inline(section.title))
         )
         blocks = [self.block(one) for one in section.blocks]
-        return _element(f'section id="{section.anchor}"', heading, *blocks)
+        return _element(
+            f'section id="{section.anchor}"', heading, _element('div class="blocks"', *blocks)
+        )
 
     def block(self, block: Block) -> str:
         """One block."""
@@ -143,16 +145,17 @@ class _Hand:
             case Statements():
                 heading = _element("h3", self.inline(block.heading)) if block.heading else ""
                 items = [self.sentence(one) for one in block.sentences]
-                return heading + _element('ul class="statements"', *items)
+                return _element('div class="said"', heading, _element("ul", *items))
             case Tiles():
-                return _element('div class="tiles"', *(self.tile(one) for one in block.tiles))
+                return _element('div class="tiles wide"', *(self.tile(one) for one in block.tiles))
             case Chart():
                 return self.chart(block)
             case Grid():
                 note = _element('p class="note"', self.inline(block.note)) if block.note else ""
                 title = self.title(block.anchor, block.table.caption)
                 parts = (title, note, self.table(block.table))
-                return _element(f'div class="grid" id="{block.anchor}"', *parts)
+                wide = _WIDE if len(block.table.header) > 3 else ""
+                return _element(f'div{wide} id="{block.anchor}"', *parts)
             case Terms():
                 return self.terms(block)
         assert_never(block)
@@ -193,7 +196,7 @@ class _Hand:
             for anchor, word, said in terms.terms
         ]
         title = self.title("definitions", self._tell.say("What the words mean"))
-        return _element('div class="terms" id="definitions"', title, _element("dl", *items))
+        return _element('div class="terms wide" id="definitions"', title, _element("dl", *items))
 
     # Text
 
@@ -265,8 +268,12 @@ class _Hand:
             _text(self._tell.text("Table")),
             f'<span class="hidden">: {_text(plain(chart.table.caption))}</span>',
         )
+        wide = isinstance(chart.drawing, Plot) and not chart.drawing.stairs
+        wide |= (
+            isinstance(chart.drawing, Bars) and chart.drawing.thick and len(chart.drawing.rows) > 1
+        )
         return _element(
-            f'figure id="{chart.anchor}"',
+            f'figure{_WIDE if wide else ""} id="{chart.anchor}"',
             _element("figcaption", self.title(chart.anchor, chart.title)),
             _element('p class="note"', self.inline(chart.note)) if chart.note else "",
             _element('ul class="legend"', *legend),
@@ -290,7 +297,7 @@ class _Hand:
         label = _element(
             'div class="row"',
             _element('span class="name"', self.inline(row.name), " " if flag else "", flag),
-            _element('span class="said"', self.inline(row.said)),
+            _element('span class="says"', self.inline(row.said)),
         )
         lines = [
             f'<line class="grid" x1="{at}" x2="{at}" y1="0" y2="{height}"/>'
@@ -335,10 +342,9 @@ class _Hand:
         counts = _COUNTS + 8 if plot.counts else 0
         whole = bottom + counts + _FOOT
         parts = [_element(f'title id="{anchor}-title"', _text(plain(title)))]
-        for height, said in plot.up:
+        for height, _ in plot.up:
             y = bottom - height * _HEIGHT
             parts.append(f'<line class="grid" x1="0" x2="100%" y1="{y:g}" y2="{y:g}"/>')
-            parts.append(_element(f'text class="axis" x="0" y="{y - 4:g}"', _text(said)))
         for place, fill, width, said in plot.counts:
             tall = max(1.0, fill * _COUNTS)
             where = f'x="{_per_cent(place - 0.42 * width)}" width="{_per_cent(0.84 * width)}"'
@@ -358,6 +364,9 @@ class _Hand:
                     f'<path class="curve" d="{_line(plot)}"/>',
                 )
             )
+        for height, said in plot.up:  # above the band, or they could not be read
+            y = bottom - height * _HEIGHT
+            parts.append(_element(f'text class="axis" x="0" y="{y - 4:g}"', _text(said)))
         radius = 3.5 if len(plot.points) <= 62 and not plot.stairs else 0
         for point in plot.points if not plot.stairs else ():
             y = bottom - point.y * _HEIGHT
@@ -407,6 +416,8 @@ class _Hand:
 
 
 _FIGURES = ' class="figure"'
+#: What takes all the room there is, where there is room for two blocks side by side.
+_WIDE = ' class="wide"'
 _PATTERNS = (
     '<svg class="patterns" aria-hidden="true" width="0" height="0"><defs>'
     '<pattern id="hatch" width="6" height="6" patternUnits="userSpaceOnUse" '

@@ -81,6 +81,13 @@ class Tell:
             return _none(path)
         return Figure(path, repr(value), self.numbers.percent(value, digits))
 
+    def hundredths(self, path: str) -> Figure:
+        """A share in per cent whose sign stands elsewhere, as in 16.0 % (13.8 to 18.4)."""
+        value = self.at(path)
+        if value is None:
+            return _none(path)
+        return Figure(path, repr(value), self.numbers.decimal(100 * value, 1))
+
     def points(self, path: str) -> Figure:
         """A difference of shares, in percentage points, with its sign."""
         value = self.at(path)
@@ -147,7 +154,7 @@ class Tell:
         share = self.percent(f"{path}.estimate")
         if self.at(f"{path}.low") is None:
             return (share,)
-        low, high = self.percent(f"{path}.low"), self.percent(f"{path}.high")
+        low, high = self.hundredths(f"{path}.low"), self.hundredths(f"{path}.high")
         return self.say("{share} ({low} to {high})", share=share, low=low, high=high)
 
     def span(self, seconds: float) -> str:

@@ -1,6 +1,7 @@
 """Time: how long steps take, when checkouts are paid, and when customers come again."""
 
-from math import log
+from collections.abc import Sequence
+from math import ceil, log
 from typing import Any
 
 from lastclick.page._blocks import (
@@ -8,17 +9,21 @@ from lastclick.page._blocks import (
     Bars,
     Block,
     Chart,
-    Grid,
     Inlines,
     Name,
     Plot,
     Point,
     Section,
+    Sentence,
     Shape,
+    Statements,
     Table,
 )
 from lastclick.page._facts import FROM_S
 from lastclick.page._tell import Tell
+
+#: So far apart, in shares of an axis, words below it can be told apart on a phone.
+_APART = 0.12
 
 
 def time(tell: Tell) -> Section:
@@ -74,10 +79,12 @@ def _steps(tell: Tell) -> Chart:
                 (tell.count(f"{path}.returned"),),
             )
         )
-    ticks = tuple(
-        (place(second), tell.span(second))
-        for second in (0, 10, 60, 600, 3600, 86_400, 7 * 86_400)
-        if second <= most
+    ticks = apart(
+        [
+            (place(second), tell.span(second))
+            for second in (0, 10, 60, 600, 3600, 86_400, 7 * 86_400)
+            if second <= most
+        ]
     )
     header = (
         tell.say("step"),
@@ -124,17 +131,15 @@ def _completion(tell: Tell) -> Chart:
         return log(max(second, FROM_S) / FROM_S) / log(longest / FROM_S)
 
     points = []
-    for second, share, low, high in tell.at("completion.points"):
+    found = tell.at("completion.points")
+    up = scale(
+        tell, max([0.1, *(1 - (share if low is None else low) for _, share, low, _ in found)])
+    )
+    top = up[-1][0]
+    for second, share, low, high in found:
         said = f"{tell.span(second)}: {tell.numbers.percent(1 - share)}"
-        points.append(
-            Point(
-                place(second),
-                1 - share,
-                1 - (share if high is None else high),
-                1 - (share if low is None else low),
-                said,
-            )
-        )
+        ends = (share, share if high is None else high, share if low is None else low)
+        points.append(Point(place(second), *((1 - end) / top for end in ends), said))
     rows = []
     for number, one in enumerate(tell.at("completion.times")):
         path = f"completion.times.{number}"
@@ -147,14 +152,13 @@ def _completion(tell: Tell) -> Chart:
                 else ("\N{EN DASH}",),
             )
         )
-    ticks = tuple(
-        (place(one["seconds"]), tell.span(one["seconds"])) for one in tell.at("completion.times")
+    ticks = apart(
+        [(place(one["seconds"]), tell.span(one["seconds"])) for one in tell.at("completion.times")]
     )
-    top = max((point.high for point in points), default=1.0)
     return Chart(
         "fig-completion",
         tell.say("How many have paid, by time from their start"),
-        Plot(tuple(points), ticks, scale(tell, top), stairs=True),
+        Plot(tuple(points), ticks, tuple((y / top, said) for y, said in up), stairs=True),
         (
             ("curve", tell.say("paid")),
             ("band", tell.say("{confidence} interval", confidence=confidence(tell))),
@@ -174,18 +178,35 @@ def _completion(tell: Tell) -> Chart:
 
 def scale(tell: Tell, top: float) -> tuple[tuple[float, str], ...]:
     """What is written at the side of shares; the drawing stretches to the last."""
-    step = next(size for size in (0.05, 0.1, 0.2, 0.25) if 4 * size >= min(top, 1.0) - 1e-9)
-    return tuple((step * n, tell.numbers.percent(step * n, 0)) for n in range(5))
+    step = next(size for size in (0.01, 0.02, 0.05, 0.1, 0.2) if 5 * size >= min(top, 1.0) - 1e-9)
+    number = max(2, ceil(min(top, 1.0) / step - 1e-9))
+    return tuple((step * n, tell.numbers.percent(step * n, 0)) for n in range(number + 1))
 
 
-def _again(tell: Tell) -> Grid:
-    rows = []
+def apart(ticks: Sequence[tuple[float, str]]) -> tuple[tuple[float, str], ...]:
+    """Those of some places on an axis that do not run into each other on a phone; the last stays."""
+    found: list[tuple[float, str]] = []
+    for tick in ticks:
+        if not found or tick[0] - found[-1][0] >= _APART:
+            found.append(tick)
+    if found and found[-1] != ticks[-1]:
+        found[-1] = ticks[-1]
+    return tuple(found)
+
+
+def _again(tell: Tell) -> Statements:
+    """How many customers ordered again, as far as anybody was followed."""
+    found = []
     for number, one in enumerate(tell.at("again")):
-        path = f"again.{number}"
-        share: Inlines = tell.within(f"{path}.share")
-        if one["share"]["estimate"] is None:
-            share = tell.say("not known: nobody was followed for so long")
-        days = tell.count(f"{path}.days")
-        rows.append((tell.several("{n} day", "{n} days", days), share))
-    header = (tell.say("within"), tell.say("customers who ordered again"))
-    return Grid("fig-again", Table(tell.say("Coming again"), header, tuple(rows)))
+        if one["share"]["estimate"] is not None:
+            path = f"again.{number}"
+            text = tell.several(
+                "{share} of customers ordered again within {n} day of their first order.",
+                "{share} of customers ordered again within {n} days of their first order.",
+                tell.count(f"{path}.days"),
+                share=tell.within(f"{path}.share"),
+            )
+            found.append(Sentence(text))
+    if not found:
+        found = [Sentence(tell.say("Not known yet: nobody was followed for long enough."))]
+    return Statements(tuple(found), tell.say("Customers who come again"))

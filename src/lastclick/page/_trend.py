@@ -51,7 +51,7 @@ def _chart(tell: Tell) -> Chart:
 
     highs = [one["abandonment_rate"]["high"] for one in periods]
     up = scale(tell, max([0.2, *(high for high in highs if high is not None)]))
-    top = 4 * up[1][0]
+    top = up[-1][0]
     most = max(one["started"] for one in periods)
     points, counts, rows = [], [], []
     for number, (day, one) in enumerate(zip(days, periods, strict=True)):

@@ -116,14 +116,15 @@ _FAR_HOURS = 24
 def trust(tell: Tell) -> Section:
     """What was lost and left out, the definitions, and how this page was made."""
     blocks: list[Block] = [
-        Statements(tuple(_quality(tell))),
+        Statements(tuple(_quality(tell)), tell.say("What is missing, and what was left out")),
+        _made(tell),
     ]
     if tell.at(f"{_QUALITY}.losses"):
         blocks.append(_losses(tell))
     unknown = _unknown_names(tell)
     if unknown is not None:
         blocks.append(unknown)
-    blocks += [_definitions(tell), _words(tell), _made(tell)]
+    blocks += [_definitions(tell), _words(tell)]
     return Section("trust", tell.say("How far to trust this"), tuple(blocks))
 
 

@@ -143,7 +143,7 @@ def _scan(tell: Tell) -> Statements:
         segment = row["segment"]
         values = segment if isinstance(segment, list) else [segment]
         text = tell.say(
-            "At {step}, {group} leave more often than others: {share} against {elsewhere}.",
+            "At {step}, {group} stands out: {share} left there, against {elsewhere} of the others.",
             step=Name(row["step"]),
             group=_value(tell, values),
             share=tell.percent(f"{path}.drop_off_rate.estimate"),
@@ -167,7 +167,7 @@ def _scan(tell: Tell) -> Statements:
             share=tell.percent("priorities.false_discoveries", 0),
         )
     found.append(Sentence(text))
-    return Statements(tuple(found))
+    return Statements(tuple(found), tell.say("What stands out"))
 
 
 def _change(tell: Tell) -> Statements:
