@@ -2,7 +2,6 @@
 // Looked at from within the page, by tests/page/browser/chrome.py.
 
 window.lastclickChecks = (() => {
-  const MIN_PX = 10; // the smallest letters that a person reads without leaning forward
   const SLACK_PX = 1.5; // what rounding may do to a box
 
   const quoted = text => JSON.stringify(text.replace(/\s+/g, " ").trim().slice(0, 60));
@@ -94,12 +93,13 @@ window.lastclickChecks = (() => {
   };
 
   // What is too wide, cut off, on top of something else, or too small.
-  const layout = ({ small = true } = {}) => {
+  const layout = leastPx => {
     const faults = [];
     const root = document.documentElement;
     if (root.scrollWidth > root.clientWidth)
       faults.push(`the page is ${root.scrollWidth} px wide in a window of ${root.clientWidth} px`);
     const lines = [];
+    const small = new Map();
     for (const node of textNodes(document.body)) {
       const element = node.parentElement;
       if (!seen(element)) continue;
@@ -107,7 +107,7 @@ window.lastclickChecks = (() => {
       const by = boxes.map(box => cut(node, box)).find(Boolean);
       if (by) faults.push(`${quoted(node.data)} in ${place(node)} is cut off by ${by}`);
       const px = letterPx(element);
-      if (small && px < MIN_PX - 0.05) faults.push(`${quoted(node.data)} in ${place(node)} has letters of ${px.toFixed(1)} px`);
+      if (px < leastPx - 0.05) small.set(px.toFixed(1), [...(small.get(px.toFixed(1)) ?? []), node]);
       // The middle of a line: fonts have room above and below that may meet.
       for (const { left, right, top, bottom, height } of boxes)
         lines.push({ node, left, right, top: top + height * 0.25, bottom: bottom - height * 0.25 });
@@ -120,6 +120,8 @@ window.lastclickChecks = (() => {
       const high = hides(style.overflowY) && element.scrollHeight > element.clientHeight + SLACK_PX;
       if (wide || high) faults.push(`${place(element)} hides a part of ${quoted(element.textContent)}`);
     }
+    for (const [px, [node, ...more]] of small)
+      faults.push(`${quoted(node.data)} in ${place(node)} has letters of ${px} px, and ${more.length} more`);
     return [...faults, ...overlaps(lines)];
   };
 
@@ -194,7 +196,7 @@ window.lastclickChecks = (() => {
   const loose = () =>
     textNodes(document.body)
       .filter(node => /\p{Nd}/u.test(node.data))
-      .filter(node => !node.parentElement.closest("data, time, [data-figure], bdi, code, pre, .tick"))
+      .filter(node => !node.parentElement.closest("data, time, bdi, text.axis"))
       .map(node => `${quoted(node.data)} in ${place(node)}`);
 
   // What is told by hovering or to a screen reader, with the numbers of the picture or table it is in.

@@ -17,7 +17,9 @@ import pytest
 CHECKS = Path(__file__).with_name("checks.js")
 WIDTHS = (360, 900, 1600)
 #: A sheet of A4 less its margins, at the 96 px an inch of CSS.
-PAPER_PX = 718
+PAPER_PX = 703
+#: The smallest letters that people read without leaning forward, on a screen and on paper (7 points).
+SCREEN_LETTER_PX, PAPER_LETTER_PX = 10.0, 9.3
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 Scheme = Literal["light", "dark"]
 SCHEMES: tuple[Scheme, ...] = ("light", "dark")
@@ -81,9 +83,9 @@ class Sheet:
             f"given => window.lastclickChecks.{check}(...given)", list(given)
         )
 
-    def layout(self) -> list[str]:
+    def layout(self, least_px: float = SCREEN_LETTER_PX) -> list[str]:
         """What is too wide, cut off, on top of something else, too small or too pale."""
-        return [*self.ask("layout"), *self.ask("pictureContrast")]
+        return [*self.ask("layout", least_px), *self.ask("pictureContrast")]
 
     def figures(self) -> list[Figure]:
         """Every number that says where its fact is."""
