@@ -109,7 +109,7 @@ window.lastclickChecks = (() => {
       const px = letterPx(element);
       if (px < leastPx - 0.05) small.set(px.toFixed(1), [...(small.get(px.toFixed(1)) ?? []), node]);
       // The middle of a line: fonts have room above and below that may meet.
-      for (const { left, right, top, bottom, height } of boxes)
+      for (const { left, right, top, bottom, height } of by ? [] : boxes)
         lines.push({ node, left, right, top: top + height * 0.25, bottom: bottom - height * 0.25 });
     }
     for (const element of document.body.querySelectorAll("*")) {
@@ -188,14 +188,14 @@ window.lastclickChecks = (() => {
   const figures = () =>
     [...document.querySelectorAll("[data-figure]")].map(element => ({
       path: element.dataset.figure,
-      value: element.getAttribute("value") ?? element.dataset.value ?? null,
+      value: element.getAttribute("value") ?? element.getAttribute("datetime"),
       text: element.textContent,
       place: place(element),
     }));
 
   const loose = () =>
     textNodes(document.body)
-      .filter(node => /\p{Nd}/u.test(node.data))
+      .filter(node => /\p{Nd}/u.test(node.data.replaceAll("SHA-256", ""))) // a name, as those in bdi
       .filter(node => !node.parentElement.closest("data, time, bdi, text.axis"))
       .map(node => `${quoted(node.data)} in ${place(node)}`);
 

@@ -34,7 +34,9 @@ UNITS = {
 DASH = "\N{EN DASH}"
 #: What is told in points of a hundred, without the sign of per cent.
 POINTS = re.compile(r"^comparison\.|\.gap\.")
-SECONDS = re.compile(r"seconds|abandon_after|recover_within")
+SECONDS = re.compile(
+    r"(^|\.)(\w*seconds|abandon_after|recover_within)(\.(median|p90|estimate|low|high))?$"
+)
 MOMENT = re.compile(r"\d{4}-\d\d-\d\d(T.*)?")
 
 
@@ -42,8 +44,15 @@ def at(facts: Any, path: str) -> Any:
     """What stands at a path of the facts."""
     for part in path.split("."):
         name = part.replace("~1", ".").replace("~0", "~")
-        facts = facts[int(name)] if isinstance(facts, list) else facts[name]
+        if isinstance(facts, list):
+            facts = facts[int(name)]
+        else:  # what cannot be printed is replaced on the page
+            facts = {printable(key): value for key, value in facts.items()}[name]
     return facts
+
+
+def printable(text: str) -> str:
+    return "".join(one if one.isprintable() or one in "\u200c\u200d" else "\ufffd" for one in text)
 
 
 def numbers(text: str, language: str) -> list[Decimal]:
@@ -82,7 +91,12 @@ def fault(figure: Figure, facts: Mapping[str, Any], language: str) -> str | None
         return f"{figure.path}: no such fact, in {figure.place}"
     if not _is_exact(fact, figure.value):
         return f"{figure.path}: its value is {figure.value!r}, the fact {fact!r}"
-    if not _is_readable_as(fact, figure, language):
+    beside = at(facts, figure.path.rpartition(".")[0]) if "." in figure.path else {}
+    # The ends of an interval may have one sign of per cent between them.
+    of_rate = isinstance(beside, dict) and "denominator" in beside and isinstance(fact, float)
+    share = of_rate or bool(re.search("[%\N{ARABIC PERCENT SIGN}]", figure.text))
+    share = share or bool(POINTS.search(figure.path) and isinstance(fact, float))
+    if not _is_readable_as(fact, figure, language, share=share):
         return f"{figure.path}: reads {figure.text!r}, the fact is {fact!r}"
     return None
 
@@ -102,7 +116,7 @@ def _is_exact(fact: Any, value: str | None) -> bool:
             return value == fact
 
 
-def _is_readable_as(fact: Any, figure: Figure, language: str) -> bool:
+def _is_readable_as(fact: Any, figure: Figure, language: str, *, share: bool) -> bool:
     text = UNSEEN.sub("", figure.text)
     match fact:
         case None:
@@ -111,9 +125,8 @@ def _is_readable_as(fact: Any, figure: Figure, language: str) -> bool:
             return _says(text, Decimal(amount), language)
         case int() | float():
             exact = Decimal(repr(fact))
-            if SECONDS.search(figure.path.rpartition(".")[2]) or SECONDS.search(figure.path):
+            if SECONDS.search(figure.path):
                 return _says_seconds(text, fact, language)
-            share = "%" in text or "\N{ARABIC PERCENT SIGN}" in text or POINTS.search(figure.path)
             return _says(text, 100 * exact if share else exact, language)
         case str() if MOMENT.fullmatch(fact):
             day = date.fromisoformat(fact[:10])
@@ -144,7 +157,8 @@ def strangers(
 ) -> list[str]:
     """Numbers told by hovering that are neither read on the page nor a fact."""
     read = {number for figure in figures for number in numbers(figure.text, language)}
-    exact = sorted({value for value in _flat(facts)})
+    exact = _flat(facts)
+    exact += [1 - value for value in exact if 0 <= value <= 1]  # paid, where the fact is: not yet
     return [
         f"{number} in {one['text']!r} of {one['place']} is no fact"
         for one in told
