@@ -4,10 +4,10 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from fractions import Fraction
-from typing import Any, Literal, overload
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 import attrs
-from typing_extensions import override
+from typing_extensions import Unpack, override
 
 from lastclick import _render
 from lastclick._charts import Chart
@@ -55,6 +55,9 @@ from lastclick.metrics._survey import Survey, survey
 from lastclick.metrics._survival import Curve
 from lastclick.metrics._tally import ABOVE, SURPRISES
 from lastclick.metrics._timing import Seconds, seconds, seconds_quantile
+
+if TYPE_CHECKING:
+    from lastclick.page import PageOptions
 
 _RECOVERED = (
     Outcome.RECOVERED_BY_LINK,
@@ -611,13 +614,13 @@ class Report:
         .. versionadded:: 0.1.0
         """
         plain: dict[str, Any] = {
-            field.name: _plain(getattr(self, field.name))
+            field.name: plain_value(getattr(self, field.name))
             for field in attrs.fields(Report)
             if field.name not in ("groups", "reading", "completion")
             and not field.name.startswith("_")
         }
         plain["abandonment_at"] = {
-            str(int(horizon.total_seconds())): _plain(self.abandonment_at(horizon))
+            str(int(horizon.total_seconds())): plain_value(self.abandonment_at(horizon))
             for horizon in (*_HORIZONS, self.recover_within)
             if horizon <= self.recover_within
         }
@@ -720,6 +723,29 @@ class Report:
         .. versionadded:: 0.1.0
         """
         return draw(self, kind)
+
+    def to_html(self, **options: "Unpack[PageOptions]") -> str:
+        """The report as a page: one HTML file that needs nothing else, with the business case on top.
+
+        `lastclick.page.report_page` makes the same page also as Markdown, JSON and a digest.
+
+        Args:
+            **options: As `lastclick.page.PageOptions` has them: a language, a theme, marks.
+
+        Raises:
+            ConfigError: An option cannot be used.
+
+        Example:
+            >>> from lastclick import measure
+            >>> measure(events).to_html()[:15]
+            '<!doctype html>'
+
+        .. versionadded:: 0.1.0
+        """
+        # A page stands above the analysis, and that above reports: found only when it is asked for.
+        from lastclick.page import report_page
+
+        return report_page(self, **options).to_html()
 
     def _repr_html_(self) -> str:
         return _render.html(page(self))
@@ -1088,7 +1114,7 @@ _HORIZONS = (timedelta(hours=1), timedelta(days=1))
 _PERIODS = {"day": _day, "week": _week, "month": _month}
 
 
-def _plain(value: Any) -> Any:
+def plain_value(value: Any) -> Any:
     """A value of a report as JSON knows it."""
     if isinstance(value, Money):
         return {"amount": str(value.amount), "currency": value.currency}
@@ -1099,12 +1125,12 @@ def _plain(value: Any) -> Any:
     if isinstance(value, timedelta):
         return value.total_seconds()
     if isinstance(value, Mapping):
-        return {"" if key is None else str(key): _plain(item) for key, item in value.items()}
+        return {"" if key is None else str(key): plain_value(item) for key, item in value.items()}
     if isinstance(value, Sequence) and not isinstance(value, str):
-        return [_plain(item) for item in value]
+        return [plain_value(item) for item in value]
     if attrs.has(type(value)):
         return {
-            field.name: _plain(getattr(value, field.name))
+            field.name: plain_value(getattr(value, field.name))
             for field in attrs.fields(type(value))
             if not field.name.startswith("_")
         }
