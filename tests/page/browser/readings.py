@@ -162,10 +162,15 @@ def strangers(
     return [
         f"{number} in {one['text']!r} of {one['place']} is no fact"
         for one in told
-        for number in numbers(one["text"], language)
+        for number in numbers(_without_times(one["text"], language), language)
         if number not in read
         and not any(rounds_to(v, number) or rounds_to(100 * v, number) for v in exact)
     ]
+
+
+def _without_times(text: str, language: str) -> str:
+    """The text less the times at which a curve was read: they are places on its axis."""
+    return re.sub(rf"\d+[\s\u00a0\u202f]({'|'.join(UNITS[language])})\b", "", text)
 
 
 def _flat(facts: Any) -> list[Decimal]:
