@@ -25,7 +25,7 @@ MAPPINGS = Path(__file__).parents[3] / "examples" / "imports"
 LONG = "the step at which a shopper says where all of it goes, " * 10
 HOSTILE = {
     "markup": "<script>alert(1)</script><img src=x onerror=alert(2)>",
-    "attribute": "\"'><svg onload=alert(3)><b a=\"",
+    "attribute": '"\'><svg onload=alert(3)><b a="',
     "right to left": "\u202eevil\u202c \u05e9\u05dc\u05d5\u05dd \u0627\u0644\u062f\u0641\u0639",
     "emoji": "\U0001f6d2\U0001f44d\U0001f3fd \U0001f469\u200d\U0001f4bb 42",
     "long": LONG[:255],
@@ -52,7 +52,10 @@ def demo(folder: Path, shared: Path | None) -> Case:
     events = played(folder)
     report = measure(events, by="device")
     before = measure(events, by="device", as_of=START + timedelta(days=14))
-    marks = [Mark(date(2026, 10, 14), "new payment form"), Mark(date(2026, 10, 20), "Herbst-Aktion")]
+    marks = [
+        Mark(date(2026, 10, 14), "new payment form"),
+        Mark(date(2026, 10, 20), "Herbst-Aktion"),
+    ]
     return Case(report, {"marks": marks, "before": before})
 
 
