@@ -1,4 +1,4 @@
-"""The reports that the page is proven on, from nothing at all to a shop whose names are an attack."""
+"""The reports that the page is proven on: from none at all to a shop whose names are an attack."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Case:
     options: Mapping[str, Any] = attrs.field(factory=dict)
 
 
-def played(folder: Path, *, every: int = 1) -> list[Event]:
+def played(folder: Path) -> list[Event]:
     """The events of the demo's shop."""
     _demo.play(folder, shoppers=400, seed=1)
     return list(read_log(folder))
