@@ -70,6 +70,15 @@ window.lastclickChecks = (() => {
     return outside(box, { left: 0, right: document.documentElement.clientWidth }, true) ? "the window" : null;
   };
 
+  // What is out of sight until somebody scrolls to it lies on top of nothing.
+  const scrolledAway = (node, box) => {
+    for (let above = node.parentElement; above; above = above.parentElement) {
+      if (!["auto", "scroll"].includes(getComputedStyle(above).overflowX)) continue;
+      if (outside(box, above.getBoundingClientRect(), true)) return true;
+    }
+    return false;
+  };
+
   const letterPx = element => {
     const px = parseFloat(getComputedStyle(element).fontSize);
     const matrix = element instanceof SVGElement && element.getScreenCTM ? element.getScreenCTM() : null;
@@ -109,8 +118,10 @@ window.lastclickChecks = (() => {
       const px = letterPx(element);
       if (px < leastPx - 0.05) small.set(px.toFixed(1), [...(small.get(px.toFixed(1)) ?? []), node]);
       // The middle of a line: fonts have room above and below that may meet.
-      for (const { left, right, top, bottom, height } of by ? [] : boxes)
+      for (const box of by ? [] : boxes.filter(box => !scrolledAway(node, box))) {
+        const { left, right, top, bottom, height } = box;
         lines.push({ node, left, right, top: top + height * 0.25, bottom: bottom - height * 0.25 });
+      }
     }
     for (const element of document.body.querySelectorAll("*")) {
       const style = getComputedStyle(element);

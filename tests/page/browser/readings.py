@@ -31,6 +31,7 @@ UNITS = {
     "es": {"s": 1, "min": 60, "h": 3600, "d": 86_400},
     "ar": {"ث": 1, "د": 60, "س": 3600, "ي": 86_400},
 }
+PERCENT = re.compile("[%\N{ARABIC PERCENT SIGN}]")
 DASH = "\N{EN DASH}"
 #: What is told in points of a hundred, without the sign of per cent.
 POINTS = re.compile(r"^comparison\.|\.gap\.")
@@ -93,8 +94,8 @@ def fault(figure: Figure, facts: Mapping[str, Any], language: str) -> str | None
         return f"{figure.path}: its value is {figure.value!r}, the fact {fact!r}"
     beside = at(facts, figure.path.rpartition(".")[0]) if "." in figure.path else {}
     # The ends of an interval may have one sign of per cent between them.
-    of_rate = isinstance(beside, dict) and "denominator" in beside and isinstance(fact, float)
-    share = of_rate or bool(re.search("[%\N{ARABIC PERCENT SIGN}]", figure.text))
+    of_rate = figure.path.startswith("again.") or "denominator" in beside
+    share = (of_rate and isinstance(fact, float)) or bool(PERCENT.search(figure.text))
     share = share or bool(POINTS.search(figure.path) and isinstance(fact, float))
     if not _is_readable_as(fact, figure, language, share=share):
         return f"{figure.path}: reads {figure.text!r}, the fact is {fact!r}"
