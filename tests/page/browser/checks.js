@@ -136,7 +136,7 @@ window.lastclickChecks = (() => {
     return [...faults, ...overlaps(lines)];
   };
 
-  // Places that came out of a sum of nothing, and words that only programs say.
+  // Places that came out of a sum of nothing, words that only programs say, links that lead nowhere.
   const slips = () => {
     const faults = [];
     for (const element of document.body.querySelectorAll("svg *"))
@@ -146,6 +146,11 @@ window.lastclickChecks = (() => {
     for (const node of textNodes(document.body))
       if (/\b(NaN|nan|None|null|undefined|inf|Infinity|True|False)\b/.test(node.data) && !node.parentElement.closest("bdi, code, pre"))
         faults.push(`${place(node)} says ${quoted(node.data)}`);
+    for (const link of document.querySelectorAll("a[href^='#']"))
+      if (!document.getElementById(link.hash.slice(1))) faults.push(`${place(link)} leads nowhere: ${link.hash}`);
+    const named = [...document.querySelectorAll("[id]")].map(element => element.id);
+    for (const twice of new Set(named.filter((id, place) => named.indexOf(id) !== place)))
+      faults.push(`several elements are #${twice}`);
     return faults;
   };
 

@@ -88,6 +88,8 @@ def test_a_good_page_has_no_fault(browser: Chrome, tmp_path: Path) -> None:
         ("<p style='color:#bbb;background:#fff'>pale</p>", "axe: color-contrast"),
         ("<img src=data:, >", "axe: image-alt"),
         ("<p>None of it is a value: None</p>", "says"),
+        ("<a href=#gone>gone</a>", "leads nowhere: #gone"),
+        ("<p id=a>a</p><p id=a>b</p>", "several elements are #a"),
         ("<p>17 lost</p>", '"17 lost" in'),
         ("<p>\u0661\u0667 lost</p>", "lost"),
     ],
