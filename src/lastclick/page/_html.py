@@ -142,7 +142,9 @@ class _Hand:
         """One block."""
         match block:
             case Paragraph():
-                return _element('p class="note"' if block.note else "p", self.inline(block.text))
+                start = 'p class="note"' if block.note else "p"
+                start += f' id="{block.anchor}"' if block.anchor else ""
+                return _element(start, self.inline(block.text))
             case Statements():
                 heading = _element("h3", self.inline(block.heading)) if block.heading else ""
                 items = [self.sentence(one) for one in block.sentences]
