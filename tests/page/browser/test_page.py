@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from lastclick.page import Page, report_page
+from lastclick.page._messages import languages
 from tests.page.browser import readings
 from tests.page.browser.cases import CASES, SHARED, Case
 from tests.page.browser.chrome import (
@@ -64,6 +65,8 @@ def page(
     """The page of a case in a language."""
     if language != "en":
         pytest.importorskip("babel")
+    if language not in languages():
+        pytest.skip(f"no catalogue of {language}")
     shared = request.getfixturevalue("shared") if name in SHARED else None
     case = cases(name, shared)
     return report_page(case.report, **{**case.options, "language": language})
