@@ -65,10 +65,11 @@ class Sentence:
 
 @attrs.frozen
 class Paragraph:
-    """Some sentences in a row; a note is set smaller."""
+    """Some sentences in a row; a note is set smaller; one may stand where a chart would."""
 
     text: Inlines
     note: bool = False
+    anchor: str = ""
 
 
 @attrs.frozen

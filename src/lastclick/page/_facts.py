@@ -29,6 +29,8 @@ from lastclick.metrics._summary import main_currency
 SMALLEST = 30
 #: No more groups than these are shown, the largest; the others are folded too.
 MOST_GROUPS = 30
+#: No more groups than these are named where they stand out, those with the most at stake.
+MOST_NAMED = 12
 #: The first step's worth is told for one in so many of those who leave there.
 ONE_IN = 10
 #: No more journeys than these are shown, the dearest.
@@ -106,6 +108,7 @@ def facts(
         "priorities": {
             "steps": plain(steps),
             "standing_out": plain(standing_out),
+            "folded": max(0, len(standing_out) - MOST_NAMED),
             "scanned": ranked.scanned,
             "too_small": ranked.too_small,
             "smallest": ranked.smallest,

@@ -39,8 +39,11 @@ from lastclick.page._theme import DARK_PAPER, PAPER, Theme
 
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 _STYLE = Path(__file__).parent / "style.css"
-#: Heights of a plot in pixels: its shares, the counts below, the words at the bottom.
-_TOP, _HEIGHT, _COUNTS, _FOOT = 22, 200, 36, 22
+#: Heights of a plot in pixels: its flags, its shares, the counts below, the words at the bottom.
+_TOP, _HEIGHT, _COUNTS, _FOOT = 36, 200, 36, 22
+
+#: Longer names are cut where they stand beside a bar.
+_NAME = 60
 
 
 def draw(document: Document, tell: Tell, theme: Theme, language: str, *, mirrored: bool) -> str:
@@ -141,7 +144,9 @@ class _Hand:
         """One block."""
         match block:
             case Paragraph():
-                return _element('p class="note"' if block.note else "p", self.inline(block.text))
+                start = 'p class="note"' if block.note else "p"
+                start += f' id="{block.anchor}"' if block.anchor else ""
+                return _element(start, self.inline(block.text))
             case Statements():
                 heading = _element("h3", self.inline(block.heading)) if block.heading else ""
                 items = [self.sentence(one) for one in block.sentences]
@@ -296,7 +301,7 @@ class _Hand:
         flag = _element('span class="flag"', self.inline(row.flag)) if row.flag else ""
         label = _element(
             'div class="row"',
-            _element('span class="name"', self.inline(row.name), " " if flag else "", flag),
+            _element('span class="name"', self.inline(_short(row.name)), " " if flag else "", flag),
             _element('span class="says"', self.inline(row.said)),
         )
         lines = [
@@ -425,6 +430,16 @@ _PATTERNS = (
     '<rect width="3" height="6" class="hatch-over"/></pattern>'
     "</defs></svg>"
 )
+
+
+def _short(inlines: Inlines) -> Inlines:
+    """Names cut to what can be read beside a bar; the table behind it has all of them."""
+    return tuple(
+        Name(part.said[: _NAME - 1] + "\N{HORIZONTAL ELLIPSIS}")
+        if isinstance(part, Name) and len(part.said) > _NAME
+        else part
+        for part in inlines
+    )
 
 
 def _sample(kind: str) -> str:

@@ -26,11 +26,12 @@ def lost_money(tell: Tell) -> Section:
     main = tell.at("currency")
     known = {code for row in tell.at("priorities.steps") for code in row["expected"]}
     blocks: list[Block] = [
-        _money(tell, currency, first=currency == main)
-        for currency in sorted(known, key=lambda code: (code != main, code))
+        _money(tell, currency, first=place == 0)
+        for place, currency in enumerate(sorted(known, key=lambda code: (code != main, code)))
     ]
     if not blocks:
-        blocks.append(Paragraph(tell.say("No cart of known value was left at a step.")))
+        text = tell.say("No cart of known value was left at a step.")
+        blocks.append(Paragraph(text, anchor="fig-money"))
     if tell.at("report.steps"):
         blocks.append(_works(tell))
     if tell.at("marketing") is not None:

@@ -28,7 +28,12 @@ _APART = 0.12
 
 def time(tell: Tell) -> Section:
     """Seconds by step, the completion curve, and who comes again."""
-    blocks: list[Block] = [_steps(tell), _completion(tell), _again(tell)]
+    blocks: list[Block] = []
+    if tell.at("report.started"):
+        blocks.append(_steps(tell))
+    if tell.at("completion.points"):
+        blocks.append(_completion(tell))
+    blocks.append(_again(tell))
     return Section("time", tell.say("Time"), tuple(blocks))
 
 

@@ -22,6 +22,8 @@ from lastclick.page._tell import Tell
 from lastclick.page._time import confidence, scale
 
 _EVERY = {"day": later("day"), "week": later("week from"), "month": later("month from")}
+#: How far apart days are written below the trend, so that there is room for them on a phone.
+_APART = 0.22
 
 
 def trend(tell: Tell) -> Section:
@@ -82,11 +84,11 @@ def _chart(tell: Tell) -> Chart:
                 _net(tell, f"{path}.revenue"),
             )
         )
-    every = max(1, -(-len(days) // 5))
-    across = tuple(
-        (place(days[number]), tell.day(f"trend.periods.{number}.first_day", short=True).shown)
-        for number in range(0, len(days), every)
-    )
+    across: list[tuple[float, str]] = []
+    for number, day in enumerate(days):
+        if not across or place(day) - across[-1][0] >= _APART:
+            shown = tell.day(f"trend.periods.{number}.first_day", short=True).shown
+            across.append((place(day), shown))
     flags = []
     for number, mark in enumerate(tell.at("marks")):
         day = date.fromisoformat(mark["day"])
@@ -105,7 +107,7 @@ def _chart(tell: Tell) -> Chart:
         tell.say("Abandonment rate by the time checkouts started"),
         Plot(
             tuple(points),
-            across,
+            tuple(across),
             tuple((share / top, said) for share, said in up),
             flags=tuple(flags),
             counts=tuple(counts),

@@ -21,7 +21,7 @@ from lastclick.page._blocks import (
     plain,
 )
 from lastclick.page._case import channel
-from lastclick.page._facts import step_of
+from lastclick.page._facts import MOST_NAMED, step_of
 from lastclick.page._funnel import losses
 from lastclick.page._tell import Tell
 from lastclick.page._time import confidence, scale
@@ -138,7 +138,7 @@ def _value(tell: Tell, values: Sequence[object]) -> Inlines:
 def _scan(tell: Tell) -> Statements:
     """What stands out, where something does: said so only by the scan."""
     found: list[Sentence] = []
-    for place, row in enumerate(tell.at("priorities.standing_out")):
+    for place, row in enumerate(tell.at("priorities.standing_out")[:MOST_NAMED]):
         path = f"priorities.standing_out.{place}"
         segment = row["segment"]
         values = segment if isinstance(segment, list) else [segment]
@@ -149,6 +149,10 @@ def _scan(tell: Tell) -> Statements:
             share=tell.percent(f"{path}.drop_off_rate.estimate"),
             elsewhere=tell.percent(f"{path}.elsewhere.estimate"),
         )
+        found.append(Sentence(text))
+    folded = tell.count("priorities.folded")
+    if tell.at(folded.path):
+        text = tell.several("{n} other group, folded", "{n} other groups, folded", folded)
         found.append(Sentence(text))
     n = tell.count("priorities.scanned")
     if not found:

@@ -99,7 +99,8 @@ def _caused(tell: Tell) -> Chart | Paragraph:
                 "What reminders caused is not measured: {reason}. An order after a reminder is "
                 "credited to it, whether or not it would have come anyway.",
                 reason=why(tell),
-            )
+            ),
+            anchor="fig-caused",
         )
     attributed = tell.at(f"{path}.attributed")
     ends = [0.0, float(attributed), orders["estimate"], orders["low"], orders["high"]]
