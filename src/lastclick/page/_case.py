@@ -271,7 +271,13 @@ def _caused(tell: Tell) -> list[Sentence]:
         "low": tell.decimal(f"{path}.orders.low"),
         "high": tell.decimal(f"{path}.orders.high"),
     }
-    if tell.at(f"{path}.reason") is None:
+    if tell.at(f"{path}.reason") is None and tell.at(f"{path}.orders.estimate") < 0:
+        text = tell.say(
+            "Those who were reminded bought less often than customers who were not: {orders} buyers "
+            "({low} to {high}).",
+            **parts,
+        )
+    elif tell.at(f"{path}.reason") is None:
         text = tell.say(
             "Beside customers who were left without reminders, reminding brought {orders} more "
             "buyers ({low} to {high}).",

@@ -44,3 +44,8 @@ def messages(language: str) -> NullTranslations:
 def later(message: str) -> str:
     """Mark a message that is translated where it is used, not where it is written."""
     return message
+
+
+def both(one: str, many: str) -> tuple[str, str]:
+    """Mark a message about a number likewise, in its two English forms."""
+    return one, many

@@ -143,8 +143,10 @@ def _completion(tell: Tell) -> Chart:
     top = up[-1][0]
     for second, share, low, high in found:
         said = f"{tell.span(second)}: {tell.numbers.percent(1 - share)}"
-        ends = (share, share if high is None else high, share if low is None else low)
-        points.append(Point(place(second), *((1 - end) / top for end in ends), said))
+        paid, most, least = (
+            (1 - (share if end is None else end)) / top for end in (share, low, high)
+        )
+        points.append(Point(place(second), paid, least, most, said))
     rows = []
     for number, one in enumerate(tell.at("completion.times")):
         path = f"completion.times.{number}"
@@ -189,7 +191,7 @@ def scale(tell: Tell, top: float) -> tuple[tuple[float, str], ...]:
 
 
 def apart(ticks: Sequence[tuple[float, str]]) -> tuple[tuple[float, str], ...]:
-    """Those of some places on an axis that do not run into each other on a phone; the last stays."""
+    """Those places on an axis that do not run into each other on a phone; the last stays."""
     found: list[tuple[float, str]] = []
     for tick in ticks:
         if not found or tick[0] - found[-1][0] >= _APART:

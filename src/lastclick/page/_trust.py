@@ -16,97 +16,95 @@ from lastclick.page._blocks import (
     joined,
 )
 from lastclick.page._facts import step_of
-from lastclick.page._messages import later
+from lastclick.page._messages import both
 from lastclick.page._tell import Tell
 
 _QUALITY = "report.quality"
 #: What is odd in a log, and what was done about it: a sentence each where it is not zero.
 _COUNTED = {
-    "excluded_attempts": (
-        later("{n} checkout was left out, as it was asked for (bots, staff, tests)."),
-        later("{n} checkouts were left out, as it was asked for (bots, staff, tests)."),
+    "excluded_attempts": both(
+        "{n} checkout was left out, as it was asked for (bots, staff, tests).",
+        "{n} checkouts were left out, as it was asked for (bots, staff, tests).",
     ),
-    "excluded_events": (
-        later("{n} single event was left out for the same reason."),
-        later("{n} single events were left out for the same reason."),
+    "excluded_events": both(
+        "{n} single event was left out for the same reason.",
+        "{n} single events were left out for the same reason.",
     ),
-    "without_checkout_id": (
-        later("{n} event named no checkout and was left out."),
-        later("{n} events named no checkout and were left out."),
+    "without_checkout_id": both(
+        "{n} event named no checkout and was left out.",
+        "{n} events named no checkout and were left out.",
     ),
-    "without_step": (
-        later("{n} checkout was seen at no step and was left out."),
-        later("{n} checkouts were seen at no step and were left out."),
+    "without_step": both(
+        "{n} checkout was seen at no step and was left out.",
+        "{n} checkouts were seen at no step and were left out.",
     ),
-    "without_step_orders": (
-        later("{n} order was among them."),
-        later("{n} orders were among them."),
+    "without_step_orders": both(
+        "{n} order was among them.",
+        "{n} orders were among them.",
     ),
-    "not_first_step": (
-        later("{n} checkout did not begin at the first step; it counts from where it was seen."),
-        later(
-            "{n} checkouts did not begin at the first step; they count from where they were seen."
-        ),
+    "not_first_step": both(
+        "{n} checkout did not begin at the first step; it counts from where it was seen.",
+        "{n} checkouts did not begin at the first step; they count from where they were seen.",
     ),
-    "out_of_order": (
-        later("{n} step was stamped before the one before it; clocks disagree."),
-        later("{n} steps were stamped before the one before them; clocks disagree."),
+    "out_of_order": both(
+        "{n} step was stamped before the one before it; clocks disagree.",
+        "{n} steps were stamped before the one before them; clocks disagree.",
     ),
-    "activity_after_order": (
-        later("{n} checkout went on after its order."),
-        later("{n} checkouts went on after their orders."),
+    "activity_after_order": both(
+        "{n} checkout went on after its order.",
+        "{n} checkouts went on after their orders.",
     ),
-    "further_orders": (
-        later("{n} checkout has a further order; its money counts."),
-        later("{n} further orders belong to checkouts with one already; their money counts."),
+    "further_orders": both(
+        "{n} checkout has a further order; its money counts.",
+        "{n} further orders belong to checkouts with one already; their money counts.",
     ),
-    "shared_orders": (
-        later("{n} order is shown by several checkouts; it counts once."),
-        later("{n} orders are shown by several checkouts; each counts once."),
+    "shared_orders": both(
+        "{n} order is shown by several checkouts; it counts once.",
+        "{n} orders are shown by several checkouts; each counts once.",
     ),
-    "order_conflicts": (
-        later("{n} order was told with several totals; the earliest counts."),
-        later("{n} orders were told with several totals; the earliest counts."),
+    "order_conflicts": both(
+        "{n} order was told with several totals; the earliest counts.",
+        "{n} orders were told with several totals; the earliest counts.",
     ),
-    "two_currencies": (
-        later("{n} checkout has money in two currencies, which are never added."),
-        later("{n} checkouts have money in two currencies, which are never added."),
+    "two_currencies": both(
+        "{n} checkout has money in two currencies, which are never added.",
+        "{n} checkouts have money in two currencies, which are never added.",
     ),
-    "several_customers": (
-        later("{n} checkout names several customers; the earliest counts."),
-        later("{n} checkouts name several customers; the earliest counts."),
+    "several_customers": both(
+        "{n} checkout names several customers; the earliest counts.",
+        "{n} checkouts name several customers; the earliest counts.",
     ),
-    "values_missing": (
-        later("{n} abandoned cart has no known value; it counts as a checkout, not as money."),
-        later("{n} abandoned carts have no known value; they count as checkouts, not as money."),
+    "values_missing": both(
+        "{n} abandoned cart has no known value; it counts as a checkout, not as money.",
+        "{n} abandoned carts have no known value; they count as checkouts, not as money.",
     ),
-    "orders_without_total": (
-        later("{n} order is of unknown money."),
-        later("{n} orders are of unknown money."),
+    "orders_without_total": both(
+        "{n} order is of unknown money.",
+        "{n} orders are of unknown money.",
     ),
-    "refunds_without_order": (
-        later("{n} refund is of an order that is not in the log; it was not netted."),
-        later("{n} refunds are of orders that are not in the log; they were not netted."),
+    "refunds_without_order": both(
+        "{n} refund is of an order that is not in the log; it was not netted.",
+        "{n} refunds are of orders that are not in the log; they were not netted.",
     ),
-    "refunds_other_currency": (
-        later("{n} refund is in another currency than its order; it was not netted."),
-        later("{n} refunds are in another currency than their orders; they were not netted."),
+    "refunds_other_currency": both(
+        "{n} refund is in another currency than its order; it was not netted.",
+        "{n} refunds are in another currency than their orders; they were not netted.",
     ),
-    "refunds_without_amount": (
-        later("{n} refund is of unknown money; it was not netted."),
-        later("{n} refunds are of unknown money; they were not netted."),
+    "refunds_without_amount": both(
+        "{n} refund is of unknown money; it was not netted.",
+        "{n} refunds are of unknown money; they were not netted.",
     ),
-    "refunds_over_order": (
-        later("{n} order had more refunded than it brought."),
-        later("{n} orders had more refunded than they brought."),
+    "refunds_over_order": both(
+        "{n} order had more refunded than it brought.",
+        "{n} orders had more refunded than they brought.",
     ),
-    "cancellations_without_order": (
-        later("{n} cancelled order is not in the log."),
-        later("{n} cancelled orders are not in the log."),
+    "cancellations_without_order": both(
+        "{n} cancelled order is not in the log.",
+        "{n} cancelled orders are not in the log.",
     ),
-    "ordered_elsewhere": (
-        later("{n} lost checkout is of a customer who ordered in another one: less was lost."),
-        later("{n} lost checkouts are of customers who ordered in another one: less was lost."),
+    "ordered_elsewhere": both(
+        "{n} lost checkout is of a customer who ordered in another one: less was lost.",
+        "{n} lost checkouts are of customers who ordered in another one: less was lost.",
     ),
 }
 #: Over so many hours alone, the last event may be a wrong clock.
@@ -241,7 +239,7 @@ def _words(tell: Tell) -> Terms:
         (
             "def-checkout",
             tell.say("checkout"),
-            tell.say("One try to pay, as the shop names it. It counts once it was seen at a step."),
+            tell.say("One try to pay. It counts once it was seen at a step."),
         ),
         (
             "def-in-flight",
@@ -326,7 +324,7 @@ def _words(tell: Tell) -> Terms:
             "def-interval",
             tell.say("interval"),
             tell.say(
-                "The true value lies within in {confidence} of such cases. Rates: Wilson; "
+                "In {confidence} of such cases the true value lies within. Rates: Wilson; "
                 "differences: Newcombe; times to the order: Kaplan-Meier.",
                 confidence=tell.percent("report.abandonment_rate.confidence", 0),
             ),

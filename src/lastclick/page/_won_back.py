@@ -146,8 +146,10 @@ def _caused(tell: Tell) -> Chart | Paragraph:
         if currency in tell.at(f"{path}.revenue")
     ]
     note = (
-        tell.say("The interval is off zero: reminding brings buyers.")
-        if tell.at(f"{path}.reason") is None
+        tell.say("The interval is above zero: reminding brings buyers.")
+        if orders["low"] > 0
+        else tell.say("The interval is below zero: reminding loses buyers.")
+        if orders["high"] < 0
         else tell.say("Not proven yet: no effect is within the interval. {more}", more=plan(tell))
     )
     ticks = ((place(0), tell.numbers.decimal(0)), (1.0, tell.numbers.decimal(most)))
