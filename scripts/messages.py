@@ -2,7 +2,7 @@
 
     python -m scripts.messages
 
-A fifth language begins with an empty file at src/lastclick/page/locales/xx/LC_MESSAGES/lastclick.po.
+A fifth language begins with an empty src/lastclick/page/locales/xx/LC_MESSAGES/lastclick.po.
 """
 
 from io import BytesIO

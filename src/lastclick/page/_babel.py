@@ -71,10 +71,7 @@ class ByBabel(English):
 
     @override
     def day(self, day: date, *, short: bool = False) -> str:
-        if short:
-            told: str = dates.format_skeleton("MMMd", day, locale=self._locale)
-        else:
-            told = dates.format_date(day, "medium", locale=self._locale)
+        told: str = dates.format_skeleton("MMMd" if short else "yMMMd", day, locale=self._locale)
         return told
 
     @override

@@ -278,6 +278,18 @@ def joined(*parts: Inlines, by: str = " ") -> Inlines:
     return found
 
 
+#: Joiners within a word or an emoji; they are not printable, and do no harm.
+_JOINERS = "\N{ZERO WIDTH JOINER}\N{ZERO WIDTH NON-JOINER}"
+
+
+def clean(said: str) -> str:
+    """A merchant's text that cannot break a line or turn the direction of reading."""
+    return "".join(
+        sign if sign.isprintable() or sign in _JOINERS else "\N{REPLACEMENT CHARACTER}"
+        for sign in said
+    )
+
+
 def plain(inlines: Inlines) -> str:
     """The text alone."""
     return "".join(
@@ -285,7 +297,7 @@ def plain(inlines: Inlines) -> str:
         if isinstance(part, str)
         else part.shown
         if isinstance(part, Figure)
-        else part.said
+        else clean(part.said)
         if isinstance(part, Name)
         else plain(part.said)
         for part in inlines

@@ -273,8 +273,8 @@ def _caused(tell: Tell) -> list[Sentence]:
     }
     if tell.at(f"{path}.reason") is None and tell.at(f"{path}.orders.estimate") < 0:
         text = tell.say(
-            "Those who were reminded bought less often than customers who were not: {orders} buyers "
-            "({low} to {high}).",
+            "Those who were reminded bought less often than customers who were not: {orders} "
+            "buyers ({low} to {high}).",
             **parts,
         )
     elif tell.at(f"{path}.reason") is None:

@@ -1,7 +1,8 @@
 """A page as one HTML file: no script, no font and no picture from elsewhere, nothing but itself.
 
-All text is escaped, since it can only be put in by `_text`. Charts are drawn by hand in SVG, in per
-cent of whatever room there is, so that they are as readable on a phone as on a wall.
+All text is escaped, since it can only be put in by `_text`, a merchant's by `_name`. Charts are
+drawn by hand in SVG, in per cent of whatever room there is, so that they are as readable on a phone
+as on a wall.
 """
 
 from collections.abc import Iterable, Sequence
@@ -31,10 +32,10 @@ from lastclick.page._blocks import (
     Terms,
     Tile,
     Tiles,
+    clean,
     plain,
 )
 from lastclick.page._tell import Tell
-from lastclick.page._text import clean
 from lastclick.page._theme import DARK_PAPER, PAPER, Theme
 
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
@@ -86,6 +87,10 @@ def _style() -> str:
 
 
 def _text(said: str) -> str:
+    return escape(said)
+
+
+def _name(said: str) -> str:
     return escape(clean(said))
 
 
@@ -114,10 +119,10 @@ class _Hand:
         nav = _element(f'nav aria-label="{_text(tell.text("Sections"))}"', _element("ol", *links))
         brand = ""
         if theme.picture is not None:
-            alt = _text(theme.name or tell.text("Logo"))
+            alt = _name(theme.name or tell.text("Logo"))
             brand += f'<img class="logo" src="{theme.picture}" alt="{alt}">'
         elif theme.name:
-            brand += _element('span class="owner"', _element("bdi", _text(theme.name)))
+            brand += _element('span class="owner"', _element("bdi", _name(theme.name)))
         about = [_element("li", self.inline(one)) for one in document.about]
         header = _element(
             'header class="top"',
@@ -214,12 +219,12 @@ class _Hand:
             case str():
                 return _text(part)
             case Name():
-                return _element("bdi", _text(part.said))
+                return _element("bdi", _name(part.said))
             case Link():
                 more = f'<span class="hidden">: {_text(part.about)}</span>' if part.about else ""
                 return _element(f'a href="#{part.anchor}"', self.inline(part.said), more)
             case Figure():
-                path, value = _text(part.path), _text(part.value)
+                path, value = _name(part.path), _text(part.value)
                 if part.moment:
                     return _element(
                         f'time datetime="{value}" data-figure="{path}"', _text(part.shown)
@@ -390,7 +395,7 @@ class _Hand:
                 _element(
                     f'text class="flag" x="{at}" y="11" text-anchor="middle"',
                     _text(letter),
-                    _element("title", _text(said)),
+                    _element("title", _name(said)),
                 )
             )
         for place, said in plot.across:

@@ -1,6 +1,7 @@
 """A page as text: Markdown for documents, and a digest for chat and mail."""
 
-from lastclick._render import _bar, _cell
+from collections.abc import Sequence
+
 from lastclick.page._blocks import (
     Chart,
     Document,
@@ -14,16 +15,8 @@ from lastclick.page._blocks import (
     plain,
 )
 
-#: Joiners within a word or an emoji; they are not printable, and do no harm.
-_JOINERS = "\N{ZERO WIDTH JOINER}\N{ZERO WIDTH NON-JOINER}"
-
-
-def clean(said: str) -> str:
-    """Text that cannot break a line or turn the direction of reading."""
-    return "".join(
-        sign if sign.isprintable() or sign in _JOINERS else "\N{REPLACEMENT CHARACTER}"
-        for sign in said
-    )
+#: What would be no text in Markdown.
+_SIGNS = "\\`*_~[]<>|#&"
 
 
 def markdown(document: Document) -> str:
@@ -57,24 +50,21 @@ def markdown(document: Document) -> str:
 def digest(document: Document) -> str:
     """The business case alone, for chat and mail."""
     parts = [
-        f"{_plain(document.title)}: {_plain(document.headline)}",
-        " · ".join(_plain(one) for one in document.about),
+        f"{plain(document.title)}: {plain(document.headline)}",
+        " · ".join(plain(one) for one in document.about),
         "",
     ]
     for block in document.sections[0].blocks:
         if isinstance(block, Statements):
-            parts += [f"{_plain(block.heading)}:"] if block.heading else []
-            parts += [f"- {_plain(one.text)}" for one in block.sentences]
+            parts += [f"{plain(block.heading)}:"] if block.heading else []
+            parts += [f"- {plain(one.text)}" for one in block.sentences]
             parts += [""]
     return "\n".join(parts)
 
 
-def _plain(inlines: Inlines) -> str:
-    return clean(plain(inlines))
-
-
 def _said(inlines: Inlines) -> str:
-    return _cell(plain(inlines))
+    """Text that is only text in Markdown."""
+    return "".join(f"\\{sign}" if sign in _SIGNS else sign for sign in plain(inlines))
 
 
 def _rows(table: Table) -> list[str]:
@@ -82,3 +72,7 @@ def _rows(table: Table) -> list[str]:
     sides = [":--" if place in words else "--:" for place in range(len(table.header))]
     rows = [_bar([_said(cell) for cell in row]) for row in table.rows]
     return [_bar([_said(one) for one in table.header]), _bar(sides), *rows]
+
+
+def _bar(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"
