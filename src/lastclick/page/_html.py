@@ -116,7 +116,8 @@ class _Hand:
             _element("li", _element(f'a href="#{one.anchor}"', self.inline(one.title)))
             for one in document.sections
         ]
-        nav = _element(f'nav aria-label="{_text(tell.text("Sections"))}"', _element("ol", *links))
+        sections = _text(tell.text("Sections"))
+        nav = _element(f'nav aria-label="{sections}"', _element("ol", *links))
         brand = ""
         if theme.picture is not None:
             alt = _name(theme.name or tell.text("Logo"))
@@ -132,8 +133,8 @@ class _Hand:
             _element('h1 class="headline"', self.inline(document.headline)),
         )
         skip = _element('a class="skip" href="#case"', _text(tell.text("Skip to the report")))
-        sections = [self.section(one) for one in document.sections]
-        return f"{skip}{_PATTERNS}{header}{nav}" + _element("main", *sections)
+        main = _element("main", *(self.section(one) for one in document.sections))
+        return f"{skip}{_PATTERNS}{header}{nav}{main}"
 
     def section(self, section: Section) -> str:
         """A section with its heading, which is a link to itself."""
