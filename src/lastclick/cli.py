@@ -168,7 +168,7 @@ def demo(
         f"{len(books.orders):,} orders, {taken} taken."
         f"\n\nThe log is in {directory}. Type next:"
         f"\n  lastclick report {directory} --every week"
-        f"\n  lastclick report {directory} --by device --format json"
+        f"\n  lastclick report {directory} --by device --html report.html"
         f"\n  lastclick check {directory}"
     )
 
