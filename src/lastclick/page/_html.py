@@ -43,6 +43,8 @@ _STYLE = Path(__file__).parent / "style.css"
 #: Heights of a plot in pixels: its flags, its shares, the counts below, the words at the bottom.
 _TOP, _HEIGHT, _COUNTS, _FOOT = 36, 200, 36, 22
 
+#: About how wide a letter below an axis is, in shares of the narrowest one.
+_LETTER = 0.022
 #: Longer names are cut where they stand beside a bar.
 _NAME = 60
 
@@ -300,7 +302,7 @@ class _Hand:
         axis = ""
         if bars.ticks:
             said = [self._axis(place, text, 14) for place, text in bars.ticks]
-            axis = _element('svg class="axis" aria-hidden="true" width="100%" height="20"', *said)
+            axis = _element(_AXIS, *said)
         return _element(f'ul class="{kind}"', *rows) + axis
 
     def _row(self, row: Bar, height: int, ticks: Sequence[tuple[float, str]]) -> str:
@@ -341,11 +343,7 @@ class _Hand:
         )
 
     def _axis(self, place: float, said: str, y: float) -> str:
-        at = self._x(place, place)
-        anchor = "start" if at < 0.04 else "end" if at > 0.94 else "middle"
-        return _element(
-            f'text class="axis" x="{_per_cent(at)}" y="{y:g}" text-anchor="{anchor}"', _text(said)
-        )
+        return _tick(self._x(place, place), said, y)
 
     def plot(self, plot: Plot, anchor: str, title: Inlines) -> str:
         """Shares over time. It goes from left to right in every language, as axes of time do."""
@@ -391,23 +389,16 @@ class _Hand:
             parts += self._hovers(plot, bottom)
         for place, letter, said in plot.flags:
             at = _per_cent(place)
-            parts.append(f'<line class="flag" x1="{at}" x2="{at}" y1="14" y2="{bottom}"/>')
+            parts.append(f'<line class="flag" x1="{at}" x2="{at}" y1="{_TOP - 12}" y2="{bottom}"/>')
             parts.append(
                 _element(
-                    f'text class="flag" x="{at}" y="11" text-anchor="middle"',
+                    f'text class="flag" x="{at}" y="{_TOP - 16}" text-anchor="middle"',
                     _text(letter),
                     _element("title", _name(said)),
                 )
             )
         for place, said in plot.across:
-            anchored = "start" if place < 0.04 else "end" if place > 0.94 else "middle"
-            parts.append(
-                _element(
-                    f'text class="axis" x="{_per_cent(place)}" y="{whole - 6}" '
-                    f'text-anchor="{anchored}"',
-                    _text(said),
-                )
-            )
+            parts.append(_tick(place, said, whole - 6))
         return _element(
             f'svg class="plot" role="img" aria-labelledby="{anchor}-title" width="100%" '
             f'height="{whole}" direction="ltr"',
@@ -427,6 +418,8 @@ class _Hand:
 
 
 _FIGURES = ' class="figure"'
+#: Which end of a word is its start follows from this, in each language alike.
+_AXIS = 'svg class="axis" aria-hidden="true" width="100%" height="20" direction="ltr"'
 #: What takes all the room there is, where there is room for two blocks side by side.
 _WIDE = ' class="wide"'
 _PATTERNS = (
@@ -436,6 +429,15 @@ _PATTERNS = (
     '<rect width="3" height="6" class="hatch-over"/></pattern>'
     "</defs></svg>"
 )
+
+
+def _tick(at: float, said: str, y: float) -> str:
+    """Words below a place of an axis, beside it where they would not fit on a phone."""
+    half = len(said) * _LETTER / 2
+    anchor = "start" if at < half else "end" if at > 1 - half else "middle"
+    return _element(
+        f'text class="axis" x="{_per_cent(at)}" y="{y:g}" text-anchor="{anchor}"', _text(said)
+    )
 
 
 def _short(inlines: Inlines) -> Inlines:
