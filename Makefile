@@ -26,10 +26,11 @@ demo: $(VENV)/.demo ## a small shop, 400 shoppers, and the report about them
 	$(call say,demo)
 	$(VENV)/bin/python -m examples.flask_shop
 
-test: $(VENV)/.dev $(CORE)/.core check docs ## everything that must hold: checks, docs, tests with no extras and with all
-	$(call say,tests; those with no extras run beside those with all; some minutes)
+# Two at a time, for there are two cores; what each one says comes when it ends.
+test: $(VENV)/.dev ## everything that must hold: checks, docs, tests with no extras and with all
+	$(call say,checks, docs and tests, with no extras and with all; some minutes)
 	rm -f .coverage .coverage.*
-	$(MAKE) --no-print-directory --jobs=2 --output-sync=target tests-core tests-wires tests-rest
+	$(MAKE) --no-print-directory --jobs=2 --output-sync=target tests-rest check docs tests-wires tests-core
 	$(MAKE) --no-print-directory coverage
 
 test-long: $(VENV)/.servers ## the long proofs: kill, fork, full disk, many processes
