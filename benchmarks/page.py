@@ -2,8 +2,8 @@
 
     python -m benchmarks.page
 
-Targets: 200 ms and 150 kB for a usual report. The slowest time of a language is the first one, which
-reads its catalogue.
+Targets: 200 ms and 150 kB for a usual report. The slowest time of a language is the first one,
+which reads its catalogue.
 """
 
 import argparse
@@ -58,7 +58,7 @@ def report(runs: int, shoppers: int = 4000) -> str:
     ]
     head = ("form", "median CPU ms", "slowest", "bytes")
     return (
-        f"## Page\n\n{shoppers:,} shoppers, {runs} times each. From a report that is counted to the "
+        f"## Page\n\n{shoppers:,} shoppers, {runs} times each. From a counted report to the "
         f"text of a file. Targets: 200 ms and 150,000 bytes.\n\n{table(head, rows)}\n"
     )
 

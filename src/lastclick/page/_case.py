@@ -123,6 +123,8 @@ def _tiles(tell: Tell) -> Tiles:
 def _caused_note(tell: Tell) -> Inlines:
     if tell.at("report.incremental.orders.estimate") is None:
         return tell.say("orders; caused by reminders: not known")
+    if tell.at("report.incremental.reason") is not None:
+        return tell.say("orders; caused by reminders: not proven yet")
     return tell.say(
         "orders; caused by reminders: {n}",
         n=tell.decimal("report.incremental.orders.estimate"),

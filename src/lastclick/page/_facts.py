@@ -36,7 +36,7 @@ ONE_IN = 10
 #: No more journeys than these are shown, the dearest.
 MOST_JOURNEYS = 50
 #: A trend by the day has at most so many days, one by the week so many weeks.
-_DAYS, _WEEKS = 62, 130
+_DAYS, _WEEKS = 31, 26
 #: Days with fewer checkouts are told by the week, but for the first fortnight.
 _A_DAY, _FORTNIGHT = 30, 14
 #: From 10 seconds on, an axis of time is logarithmic.
