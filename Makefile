@@ -9,12 +9,12 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .ONESHELL:
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-long setup setup-bench check format tests tests-wires tests-rest coverage tests-core docs bench matrix clean
+.PHONY: help demo test test-long setup setup-bench check format tests tests-wires tests-rest coverage tests-core docs picture bench matrix clean
 
 PIP := bin/python -m pip install -qq --disable-pip-version-check \
 	--constraint constraints.txt --build-constraint constraints.txt
 PINS := pyproject.toml constraints.txt
-EXTRAS := cli,http,collect,django,flask,asgi
+EXTRAS := cli,http,collect,django,flask,asgi,i18n
 say = @echo "== $(1)"
 
 help: ## this list
@@ -40,6 +40,10 @@ test-long: $(VENV)/.servers ## the long proofs: kill, fork, full disk, many proc
 
 setup: $(VENV)/.dev ## .venv with everything for working on lastclick
 setup-bench: $(VENV)/.bench
+
+picture: $(VENV)/.dev ## docs/page.png anew, by chromium
+	$(call say,picture)
+	$(VENV)/bin/python -m scripts.picture
 
 check: $(VENV)/.dev ## ruff, mypy, pyright, import rules
 	$(call say,ruff)

@@ -326,6 +326,127 @@ def test_report_of_no_attempt_is_exit_code_1(tmp_path):
     )
 
 
+# --- The page -------------------------------------------------------------------------------------
+
+
+def test_a_page_is_written_beside_the_report(log, tmp_path):
+    """The report is printed as ever; the page is a file, and says which command made it."""
+    page = tmp_path / "report.html"
+
+    done = real("report", log, "--by", "device", "--html", page)
+
+    assert done.returncode == 0
+    assert done.stdout == real("report", log, "--by", "device").stdout
+    assert done.stderr == f"lastclick: the page is {page}\n"
+    html = page.read_text(encoding="utf-8")
+    assert html.startswith("<!doctype html>")
+    assert f"lastclick report {log} --by device --html {page}" in html
+
+
+@pytest.mark.parametrize(
+    ("name", "start"), [("r.md", "# checkout"), ("r.json", "{"), ("r.txt", "checkout: EUR")]
+)
+def test_a_page_is_written_as_its_name_ends(log, tmp_path, name, start):
+    """As Markdown, as JSON, as plain text for mail."""
+    run("report", log, "--html", tmp_path / name)
+
+    assert (tmp_path / name).read_text(encoding="utf-8").startswith(start)
+    assert list(tmp_path.iterdir()) == [tmp_path / name]
+
+
+PAGE = """
+name = "Lamps & Co"
+[[marks]]
+day = 2026-10-14
+name = "new payment form"
+[spend]
+by = "device"
+channels = { mobile = "EUR 400.00" }
+"""
+
+
+@pytest.mark.parametrize("by", [(), ("--by", "device")])
+def test_a_page_is_told_what_its_file_says(log, tmp_path, by):
+    """Look, marks and spend, whether or not the report is by the channel."""
+    (tmp_path / "page.toml").write_text(PAGE)
+    page = tmp_path / "report.html"
+
+    run("report", log, "--html", page, "--theme", tmp_path / "page.toml", "--every", "week", *by)
+
+    html = page.read_text(encoding="utf-8")
+    assert "Lamps &amp; Co" in html
+    assert "new payment form" in html
+    assert 'id="case-advertising"' in html
+
+
+def test_a_page_compares_with_before_and_lists_journeys(log, tmp_path):
+    """--before splits the log in two periods; --with-journeys names customers."""
+    page = tmp_path / "report.json"
+
+    run("report", log, "--html", page, "--before", "2026-10-15", "--with-journeys")
+
+    facts = json.loads(page.read_text(encoding="utf-8"))
+    assert facts["comparison"]["before"]["last_day"] == "2026-10-14"
+    assert facts["comparison"]["after"]["first_day"] == "2026-10-15"
+    assert facts["journeys"][0]["customer_id"]
+
+
+def test_a_page_in_another_language(log, tmp_path):
+    """--language is that of the page."""
+    pytest.importorskip("babel")
+
+    run("report", log, "--html", tmp_path / "r.txt", "--language", "fr")
+
+    assert "à portée" in (tmp_path / "r.txt").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--watch",), "add --html"),
+        (("--with-journeys",), "add --html"),
+        (("--theme", "none.toml"), "add --html"),
+        (("--html", "r.html", "--theme", "none.toml"), "none.toml"),
+        (("--html", "r.html", "--language", "tlh"), "choose one of en"),
+        (("--html", "none/r.html"), "none"),
+    ],
+)
+def test_a_page_that_cannot_be_is_exit_code_2(log, tmp_path, monkeypatch, options, said):
+    """The message says what is wrong, and nothing is left behind."""
+    monkeypatch.chdir(tmp_path)
+
+    done = run("report", log, *options)
+
+    assert done.exit_code == 2
+    assert said in done.stderr
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_a_watched_page_grows_with_its_log(tmp_path, monkeypatch, whole):
+    """Whenever the log is another, the page is written anew, until somebody stops it."""
+    directory = tmp_path / "log"
+    funnel = Funnel("checkout", steps=("cart",), sink=FileSink(directory))
+    funnel.checkout("a").enter("cart")
+    page = tmp_path / "report.json"
+    started = []
+
+    def look(seconds):
+        started.append(json.loads(page.read_text(encoding="utf-8"))["report"]["started"])
+        if len(started) == 4:
+            raise KeyboardInterrupt
+        if len(started) == 2:
+            funnel.checkout("b").enter("cart")
+
+    monkeypatch.setattr("lastclick.cli.time.sleep", look)
+    (file,) = directory.rglob("*.jsonl")
+    done = run("report", directory if whole else file, "--html", page, "--watch")
+    funnel.close()
+
+    assert started == [1, 1, 2, 2]
+    assert done.exit_code == 0
+
+
 def test_progress_is_for_terminals_only(log):
     """On a terminal a bar goes to stderr; in a pipe there is none, and stdout is clean in both."""
     assert real("report", log).stderr == ""

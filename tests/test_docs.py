@@ -26,6 +26,7 @@ PLAIN = (
     ".errors",
     ".logs",
     ".metrics",
+    ".page",
     ".privacy",
     ".testing",
 )

@@ -24,6 +24,7 @@ EXTRAS = {
     "collect/_server.py": {"starlette", "uvicorn"},
     "integrations/_identity.py": {"itsdangerous"},
     "integrations/flask.py": {"flask", "click"},
+    "page/_babel.py": {"babel"},
 }
 
 #: They meet in events and below, and nowhere else. What stands above both may use both.

@@ -113,4 +113,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     print("What to type next:")
     for more in ("", " --by device", " --every week"):
         print(f"  .venv/bin/lastclick report {options.log}{more}")
+    page = options.log.with_suffix(".html")
+    page.write_text(measure(read_log(options.log), by="device").to_html(), encoding="utf-8")
+    print(f"The same as a page, to look at in a browser:\n  {page.resolve()}")
     return code

@@ -6,9 +6,11 @@ It prints what the library says and computes nothing. Needs the extra ``cli``.
 import json
 import os
 import re
+import shlex
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from importlib.metadata import version
@@ -24,10 +26,14 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from typer.core import TyperGroup
 from typing_extensions import override
 
-from lastclick import Report, _demo, measure, read_log
+from lastclick import Outcome, Report, _demo, journeys, measure, read_log
 from lastclick._check import check_log
+from lastclick.analysis import marketing
 from lastclick.errors import ConfigError, DeliveryError, LastclickError
 from lastclick.logs import Place, TableMapping, TableProblems, read_table
+from lastclick.page import Page, PageOptions, report_page
+from lastclick.page._facts import first_fix
+from lastclick.page._file import PageFile
 from lastclick.sinks import FileSink
 
 OK, FOUND, WRONG = 0, 1, 2
@@ -39,6 +45,8 @@ _SHOWN = 5
 _UNITS = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86_400, "w": 604_800}
 _EXCLUDED = "traffic=bot,staff,test"
 _SECRETS = "LASTCLICK_SECRETS"
+#: How often a log is looked at, in seconds, while it is watched.
+_WATCH_S = 2.0
 
 Told = Callable[[int, int], object] | None
 
@@ -160,7 +168,7 @@ def demo(
         f"{len(books.orders):,} orders, {taken} taken."
         f"\n\nThe log is in {directory}. Type next:"
         f"\n  lastclick report {directory} --every week"
-        f"\n  lastclick report {directory} --by device --format json"
+        f"\n  lastclick report {directory} --by device --html report.html"
         f"\n  lastclick check {directory}"
     )
 
@@ -238,36 +246,114 @@ def report(
     format_: Annotated[
         Format, typer.Option("--format", help="How the report is written.")
     ] = Format.TEXT,
+    html: Annotated[
+        Path | None,
+        typer.Option(
+            "--html",
+            metavar="FILE",
+            help="Write the report as a page, too: one file that needs nothing else. As Markdown, "
+            "JSON or plain text where the name ends in .md, .json or .txt.",
+        ),
+    ] = None,
+    theme: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="For the page: your logo and colours, releases and campaigns to mark in the "
+            "trend, and what was spent on advertising; a TOML file.",
+        ),
+    ] = None,
+    language: Annotated[
+        str, typer.Option(metavar="LANGUAGE", help="Of the page: en, fr, es or ar.")
+    ] = "en",
+    before: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DAY", help="For the page: compare what started from this day on with before."
+        ),
+    ] = None,
+    with_journeys: Annotated[
+        bool,
+        typer.Option(
+            "--with-journeys",
+            help="For the page: list the dearest carts that can still be won back, with the ids of "
+            "their customers.",
+        ),
+    ] = False,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Write the page anew whenever the log grows.")
+    ] = False,
 ) -> None:
     """Report on a log: what became of its checkouts, step by step and in money."""
     if within is not None and not closed:
         _stop("--within is the window of a closed funnel; add --closed", WRONG)
+    if html is None and (watch or with_journeys or theme is not None or before is not None):
+        _stop("--theme, --before, --with-journeys and --watch are about a page; add --html", WRONG)
     excluded = _excluded([] if include_excluded else exclude or [_EXCLUDED])
-    with _progress("reading") as told:
-        events = read_log(log, progress=told)
-        try:
-            found = measure(
-                events,
-                funnel,
-                as_of=None if as_of is None else _instant(as_of, timezone),
-                by=by or (),
-                unit=unit.value,
+    asked: dict[str, Any] = {
+        "as_of": None if as_of is None else _instant(as_of, timezone),
+        "by": by or (),
+        "unit": unit.value,
+        "exclude": excluded,
+        "closed": closed,
+        "within": _limit("--within", within),
+        "abandon_after": _limit("--abandon-after", abandon_after),
+        "recover_within": _limit("--recover-within", recover_within),
+        "timezone": timezone,
+    }
+    since = None if before is None else _instant(before, timezone)
+    settings = PageFile() if theme is None else PageFile.load(theme)
+
+    def read(**other: Any) -> Report:
+        with _progress("reading") as told:
+            events = read_log(log, progress=told)
+            try:
+                return measure(events, funnel, **{**asked, **other})
+            except ConfigError:
+                if next(events.lines(), None) is None:
+                    _stop(f"nothing to report: no event in {log}", FOUND)
+                raise
+
+    def write(found: Report) -> None:
+        assert html is not None
+        options: PageOptions = {
+            "language": language,
+            "theme": settings.theme,
+            "marks": settings.marks,
+            "command": shlex.join(["lastclick", *sys.argv[1:]]),
+        }
+        if every is not None:
+            options["every"] = every.value
+        if since is not None:
+            options["before"] = read(as_of=since - timedelta(microseconds=1))
+        if settings.spend:
+            by_channel = found if found.by == (settings.spend_by,) else read(by=settings.spend_by)
+            options["marketing"] = marketing(by_channel, settings.spend, fix=first_fix(found))
+        if with_journeys and found.as_of is not None:
+            options["journeys"] = journeys(
+                read_log(log),
+                found.funnel,
+                as_of=found.as_of,
+                outcome=Outcome.RECOVERABLE,
                 exclude=excluded,
-                closed=closed,
-                within=_limit("--within", within),
-                abandon_after=_limit("--abandon-after", abandon_after),
-                recover_within=_limit("--recover-within", recover_within),
-                timezone=timezone,
+                abandon_after=found.abandon_after,
+                recover_within=found.recover_within,
             )
-        except ConfigError:
-            if next(events.lines(), None) is None:
-                _stop(f"nothing to report: no event in {log}", FOUND)
-            raise
+        _put(html, report_page(found, **options))
+
+    found = read()
+    if html is not None:
+        write(found)
+        typer.echo(f"lastclick: the page is {html}", err=True)
+    if watch:
+        _watch(log, lambda: write(read()))
+        return
     trend = {} if every is None else found.trend(every.value)
     if format_ is Format.JSON:
         periods = {"trend": {first: _period(one) for first, one in trend.items()}}
         typer.echo(json.dumps({**found.to_dict(), **(periods if every else {})}, indent=2))
-        unread = events.problems.unreadable + events.problems.torn
+        problems = found.reading.problems if found.reading is not None else None
+        unread = 0 if problems is None else problems.unreadable + problems.torn
         if unread:  # a figure of the delivery, which is no part of the report
             typer.echo(f"lastclick: {unread:,} lines not read; see lastclick check {log}", err=True)
     elif format_ is Format.MARKDOWN:
@@ -278,6 +364,28 @@ def report(
             typer.echo(line)
     if not found.started:
         _stop("nothing to report: no attempt was seen at a step of this funnel", FOUND)
+
+
+def _put(file: Path, page: Page) -> None:
+    """Write a page, whole or not at all: somebody may be reading it."""
+    drawn = {".md": page.to_markdown, ".json": page.to_json, ".txt": page.to_digest}
+    new = file.with_name(f".{file.name}.new")
+    new.write_text(drawn.get(file.suffix, page.to_html)(), encoding="utf-8")
+    new.replace(file)
+
+
+def _watch(log: Path, write: Callable[[], object]) -> None:
+    """Write the page whenever the files of a log are others than before, until stopped."""
+    files = [log] if log.is_file() else None
+    seen = None
+    with suppress(KeyboardInterrupt):
+        while True:
+            there = files or sorted(log.rglob("*"))
+            now = [(str(file), file.stat().st_size) for file in there if file.is_file()]
+            if seen not in (None, now):
+                write()
+            seen = now
+            time.sleep(_WATCH_S)
 
 
 def _period(report: Report) -> dict[str, Any]:

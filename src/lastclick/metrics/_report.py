@@ -4,10 +4,10 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from fractions import Fraction
-from typing import Any, Literal, overload
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 import attrs
-from typing_extensions import override
+from typing_extensions import Unpack, override
 
 from lastclick import _render
 from lastclick._charts import Chart
@@ -63,6 +63,9 @@ from lastclick.metrics._survey import Survey, survey
 from lastclick.metrics._survival import Curve
 from lastclick.metrics._tally import ABOVE, SURPRISES
 from lastclick.metrics._timing import Seconds, seconds, seconds_quantile
+
+if TYPE_CHECKING:
+    from lastclick.page import PageOptions
 
 _RECOVERED = (
     Outcome.RECOVERED_BY_LINK,
@@ -743,6 +746,29 @@ class Report:
         .. versionadded:: 0.1.0
         """
         return draw(self, kind)
+
+    def to_html(self, **options: "Unpack[PageOptions]") -> str:
+        """The report as a page: one HTML file by itself, with the business case on top.
+
+        `lastclick.page.report_page` makes the same page also as Markdown, JSON and a digest.
+
+        Args:
+            **options: As `lastclick.page.PageOptions` has them: a language, a theme, marks.
+
+        Raises:
+            ConfigError: An option cannot be used.
+
+        Example:
+            >>> from lastclick import measure
+            >>> measure(events).to_html()[:15]
+            '<!doctype html>'
+
+        .. versionadded:: 0.1.0
+        """
+        # A page stands above the analysis, and that above reports: found only when it is asked for.
+        from lastclick.page import report_page
+
+        return report_page(self, **options).to_html()
 
     def _repr_html_(self) -> str:
         return _render.html(page(self))

@@ -1,0 +1,490 @@
+"""The business case: sentences made from the numbers, and never stronger than they are."""
+
+from lastclick.page._blocks import (
+    Block,
+    Figure,
+    Inlines,
+    Link,
+    Name,
+    Section,
+    Sentence,
+    Statements,
+    Tile,
+    Tiles,
+    joined,
+)
+from lastclick.page._facts import step_of
+from lastclick.page._tell import Tell
+
+#: With fewer decided attempts, chance is larger than most of what there is to see.
+FEW = 100
+
+
+def headline(tell: Tell) -> Inlines:
+    """The one sentence to remember."""
+    if not tell.at("report.started"):
+        return tell.say("Nothing to report yet: no checkout was seen")
+    loss = _loss(tell)
+    if loss is not None:
+        return tell.say("{money} was within reach, and was lost", money=loss)
+    if tell.at("report.outcomes.lost"):
+        return tell.several(
+            "{n} checkout was lost; what its cart was worth is not known",
+            "{n} checkouts were lost; what their carts were worth is not known",
+            tell.count("report.outcomes.lost"),
+        )
+    return tell.say("No checkout has been lost so far")
+
+
+def case(tell: Tell) -> Section:
+    """What was lost, what could be won, what came back and why, and what to do first."""
+    blocks: list[Block] = [_tiles(tell)]
+    if tell.at("report.started"):
+        sentences = [
+            *_lost(tell),
+            *_winnable(tell),
+            *_back(tell),
+            *_caused(tell),
+            *_first(tell),
+            *_advertising(tell),
+        ]
+        blocks.append(Statements(tuple(sentences)))
+    blocks.append(Statements(tuple(_unknown(tell)), tell.say("What we do not know yet")))
+    return Section("case", tell.say("The business case"), tuple(blocks))
+
+
+def figure(tell: Tell, anchor: str, about: str) -> Link:
+    """A link to the figure under a sentence."""
+    return Link(anchor, tell.say("figure"), about)
+
+
+def meaning(tell: Tell, anchor: str, about: str) -> Link:
+    """A link to the definition under a sentence."""
+    return Link(f"def-{anchor}", tell.say("definition"), about)
+
+
+def _currency(tell: Tell, where: str) -> str | None:
+    """The currency of the report, where something has one; else the first there is."""
+    found = tell.at(where)
+    main = tell.at("currency")
+    return main if main in found else next(iter(found), None)
+
+
+def _loss(tell: Tell) -> Figure | None:
+    currency = _currency(tell, "report.lost_revenue")
+    if currency is None:
+        return None
+    path = f"report.lost_revenue.{currency}.expected"
+    return tell.money(path, whole=True) if float(tell.at(path)["amount"]) > 0 else None
+
+
+def _tiles(tell: Tell) -> Tiles:
+    loss = _loss(tell)
+    lost = tell.count("report.outcomes.lost")
+    open_ = _currency(tell, "report.recoverable_revenue")
+    return Tiles(
+        (
+            Tile(
+                tell.say("Abandonment rate"),
+                (tell.percent("report.abandonment_rate.estimate"),),
+                _limits(tell, "report.abandonment_rate", tell.say("no decided checkouts yet")),
+                "fig-outcomes",
+                bad=True,
+            ),
+            Tile(
+                tell.say("Lost, was within reach"),
+                (loss if loss is not None else lost,),
+                tell.several("in {n} lost checkout", "in {n} lost checkouts", lost),
+                "fig-money",
+                bad=True,
+            ),
+            Tile(
+                tell.say("Can still be won back"),
+                (tell.count("report.outcomes.recoverable"),)
+                if open_ is None
+                else (tell.money(f"report.recoverable_revenue.{open_}.expected", whole=True),),
+                tell.several(
+                    "in {n} abandoned checkout",
+                    "in {n} abandoned checkouts",
+                    tell.count("report.outcomes.recoverable"),
+                ),
+                "fig-outcomes",
+            ),
+            Tile(
+                tell.say("Won back"),
+                (tell.count("won_back.orders"),),
+                _caused_note(tell),
+                "fig-won-back",
+            ),
+        )
+    )
+
+
+def _caused_note(tell: Tell) -> Inlines:
+    if tell.at("report.incremental.orders.estimate") is None:
+        return tell.say("orders; caused by reminders: not known")
+    if tell.at("report.incremental.reason") is not None:
+        return tell.say("orders; caused by reminders: not proven yet")
+    return tell.say(
+        "orders; caused by reminders: {n}",
+        n=tell.decimal("report.incremental.orders.estimate"),
+    )
+
+
+def _limits(tell: Tell, path: str, otherwise: Inlines) -> Inlines:
+    if tell.at(f"{path}.low") is None:
+        return otherwise
+    return tell.say(
+        "{confidence} interval {low} to {high}",
+        confidence=tell.percent("report.abandonment_rate.confidence", 0),
+        low=tell.hundredths(f"{path}.low"),
+        high=tell.percent(f"{path}.high"),
+    )
+
+
+def _lost(tell: Tell) -> list[Sentence]:
+    lost = tell.count("report.outcomes.lost")
+    decided = tell.count("report.decided")
+    currency = _currency(tell, "report.lost_revenue")
+    if currency is None:
+        text = tell.several(
+            "Of {decided} decided checkouts, {n} was lost for good.",
+            "Of {decided} decided checkouts, {n} were lost for good.",
+            lost,
+            decided=decided,
+        )
+    else:
+        text = tell.several(
+            "Of {decided} decided checkouts, {n} was lost for good, with a cart worth {most} at "
+            "most.",
+            "Of {decided} decided checkouts, {n} were lost for good, with carts worth {most} at "
+            "most.",
+            lost,
+            decided=decided,
+            most=tell.money(f"report.lost_revenue.{currency}.at_most", whole=True),
+        )
+    links = (
+        figure(tell, "fig-outcomes", tell.text("what became of the checkouts")),
+        meaning(tell, "lost", tell.text("lost")),
+    )
+    return [Sentence(text, "case-lost", links)]
+
+
+def _winnable(tell: Tell) -> list[Sentence]:
+    found: list[Sentence] = []
+    currency = _currency(tell, "report.lost_revenue")
+    links = (
+        figure(tell, "fig-money", tell.text("where the money goes")),
+        meaning(tell, "expected", tell.text("within reach")),
+    )
+    if currency is not None:
+        text = tell.say(
+            "Going by how often such carts are paid, {expected} of that was within reach.",
+            expected=tell.money(f"report.lost_revenue.{currency}.expected", whole=True),
+        )
+        for other in tell.at("report.lost_revenue"):
+            if other != currency:
+                more = tell.say(
+                    "In {currency} it was {expected}, of {most} at most.",
+                    currency=(other,),
+                    expected=tell.money(f"report.lost_revenue.{other}.expected", whole=True),
+                    most=tell.money(f"report.lost_revenue.{other}.at_most", whole=True),
+                )
+                text = joined(text, more)
+        found.append(Sentence(text, "case-within-reach", links))
+    if tell.at("report.outcomes.recoverable"):
+        open_ = _currency(tell, "report.recoverable_revenue")
+        n = tell.count("report.outcomes.recoverable")
+        if open_ is None:
+            text = tell.several(
+                "{n} more can still be won back.", "{n} more can still be won back.", n
+            )
+        else:
+            text = tell.several(
+                "{n} more can still be won back, with {expected} within reach.",
+                "{n} more can still be won back, with {expected} within reach.",
+                n,
+                expected=tell.money(f"report.recoverable_revenue.{open_}.expected", whole=True),
+            )
+        links = (
+            figure(tell, "fig-outcomes", tell.text("what became of the checkouts")),
+            meaning(tell, "recoverable", tell.text("can still be won back")),
+        )
+        found.append(Sentence(text, "case-recoverable", links))
+    return found
+
+
+def _back(tell: Tell) -> list[Sentence]:
+    links = (
+        figure(tell, "fig-won-back", tell.text("what was won back")),
+        meaning(tell, "won-back", tell.text("won back")),
+    )
+    if not tell.at("won_back.orders"):
+        return [Sentence(tell.say("Nothing has been won back."), "case-won-back", links)]
+    currency = _currency(tell, "won_back.revenue")
+    parts: dict[str, Figure] = {
+        "link": tell.count("report.outcomes.recovered_by_link"),
+        "reminder": tell.count("report.outcomes.recovered_after_reminder"),
+        "unaided": tell.count("report.outcomes.recovered_unaided"),
+    }
+    n = tell.count("won_back.orders")
+    if currency is None:
+        text = tell.several(
+            "{n} abandoned checkout was paid in time after all: {link} by a reminder's link, "
+            "{reminder} after a reminder, {unaided} unaided.",
+            "{n} abandoned checkouts were paid in time after all: {link} by a reminder's link, "
+            "{reminder} after a reminder, {unaided} unaided.",
+            n,
+            **parts,
+        )
+    else:
+        text = tell.several(
+            "{n} abandoned checkout was paid in time after all, for {money}: {link} by a "
+            "reminder's link, {reminder} after a reminder, {unaided} unaided.",
+            "{n} abandoned checkouts were paid in time after all, for {money}: {link} by a "
+            "reminder's link, {reminder} after a reminder, {unaided} unaided.",
+            n,
+            money=tell.money(step_of("won_back.revenue", currency), whole=True),
+            **parts,
+        )
+    return [Sentence(text, "case-won-back", links)]
+
+
+def _caused(tell: Tell) -> list[Sentence]:
+    links = (
+        figure(tell, "fig-caused", tell.text("credited beside caused")),
+        meaning(tell, "caused", tell.text("caused by reminders")),
+    )
+    path = "report.incremental"
+    orders = tell.decimal(f"{path}.orders.estimate")
+    if not orders.value:
+        return [
+            Sentence(
+                tell.say(
+                    "How many of them the reminders caused is not known: {reason}.",
+                    reason=why(tell),
+                ),
+                "case-caused",
+                links,
+            )
+        ]
+    parts = {
+        "orders": orders,
+        "low": tell.decimal(f"{path}.orders.low"),
+        "high": tell.decimal(f"{path}.orders.high"),
+    }
+    if tell.at(f"{path}.reason") is None and tell.at(f"{path}.orders.estimate") < 0:
+        text = tell.say(
+            "Those who were reminded bought less often than customers who were not: {orders} "
+            "buyers ({low} to {high}).",
+            **parts,
+        )
+    elif tell.at(f"{path}.reason") is None:
+        text = tell.say(
+            "Beside customers who were left without reminders, reminding brought {orders} more "
+            "buyers ({low} to {high}).",
+            **parts,
+        )
+        currency = _currency(tell, f"{path}.revenue")
+        if currency is not None and tell.at(f"{path}.revenue.{currency}.low") is not None:
+            more = tell.say(
+                "In net revenue, the best guess is {money} ({low} to {high}).",
+                money=tell.estimate(f"{path}.revenue.{currency}.estimate", currency),
+                low=tell.estimate(f"{path}.revenue.{currency}.low", currency),
+                high=tell.estimate(f"{path}.revenue.{currency}.high", currency),
+            )
+            text = joined(text, more)
+    else:
+        text = tell.say(
+            "That reminding brought any buyers is not proven yet: {orders} more is the best guess, "
+            "{low} to {high} is possible. {more}",
+            more=plan(tell),
+            **parts,
+        )
+    return [Sentence(text, "case-caused", links)]
+
+
+def why(tell: Tell) -> Inlines:
+    """Why nothing can be said about what reminding caused."""
+    treated = tell.at("report.incremental.treated")
+    holdout = tell.at("report.incremental.holdout")
+    if not treated["assigned"] and not holdout["assigned"]:
+        return tell.say("nobody was held out to compare with")
+    if not treated["assigned"] or not holdout["assigned"]:
+        return tell.say("all customers are in one arm, so there is nobody to compare with")
+    if not treated["followed"] or not holdout["followed"]:
+        return tell.say("nobody was followed for long enough yet")
+    return tell.say("the split into two arms is broken; find out why first")
+
+
+def plan(tell: Tell) -> Inlines:
+    """How many more it takes until something can be said."""
+    path = "report.incremental.plan"
+    if tell.at(f"{path}.more") is None:
+        return ()
+    if tell.at(f"{path}.days"):
+        return tell.say(
+            "It takes about {more} more abandoned checkouts, some {days} days at today's pace.",
+            more=tell.count(f"{path}.more"),
+            days=tell.count(f"{path}.days"),
+        )
+    return tell.say(
+        "It takes about {more} more abandoned checkouts.", more=tell.count(f"{path}.more")
+    )
+
+
+def _first(tell: Tell) -> list[Sentence]:
+    first = tell.at("first")
+    if first is None:
+        return []
+    step = f"report.steps.{first['place']}"
+    owner = tell.at(f"{step}.owner")
+    n = tell.count(f"{step}.dropped")
+    if owner is None:
+        text = tell.several(
+            "Look at {step} first: {n} of {reached} who got there left there.",
+            "Look at {step} first: {n} of {reached} who got there left there.",
+            n,
+            step=Name(first["step"]),
+            reached=tell.count(f"{step}.reached"),
+        )
+    else:
+        text = tell.several(
+            "Look at {step} first (owner: {owner}): {n} of {reached} who got there left there.",
+            "Look at {step} first (owner: {owner}): {n} of {reached} who got there left there.",
+            n,
+            step=Name(first["step"]),
+            owner=Name(owner),
+            reached=tell.count(f"{step}.reached"),
+        )
+    links = (
+        figure(tell, "fig-money", tell.text("where the money goes")),
+        meaning(tell, "worth", tell.text("what a better step is worth")),
+    )
+    gain = first["gain"]
+    currency = _currency(tell, "first.gain.revenue") if gain is not None else None
+    if currency is not None and gain["revenue"][currency]["estimate"] is not None:
+        path = f"first.gain.revenue.{currency}"
+        half = f"first.gain.revenue_at_half.{currency}"
+        if gain["revenue"][currency]["low"] is None:
+            more = tell.say(
+                "If one in {n} of them had gone on, it would have brought {money} more, or {half} "
+                "if those rescued buy half as often as others; too few ordered for an interval.",
+                n=tell.count("first.one_in"),
+                money=tell.estimate(f"{path}.estimate", currency),
+                half=tell.estimate(f"{half}.estimate", currency),
+            )
+            text = joined(text, more)
+        else:
+            more = tell.say(
+                "If one in {n} of them had gone on, it would have brought {money} more ({low} to "
+                "{high}), or {half} if those rescued buy half as often as others.",
+                n=tell.count("first.one_in"),
+                money=tell.estimate(f"{path}.estimate", currency),
+                low=tell.estimate(f"{path}.low", currency),
+                high=tell.estimate(f"{path}.high", currency),
+                half=tell.estimate(f"{half}.estimate", currency),
+            )
+            text = joined(text, more)
+    return [Sentence(text, "case-first", links)]
+
+
+def _advertising(tell: Tell) -> list[Sentence]:
+    found: list[Inlines] = []
+    rows = [] if tell.at("marketing") is None else tell.at("marketing.rows")
+    for place, row in enumerate(rows):
+        if row["same_by_traffic"] is not None:
+            path = f"marketing.rows.{place}"
+            found.append(
+                tell.say(
+                    "To gain as much from {channel} by more traffic, {more} more would have to be "
+                    "spent there, beside {spend} today.",
+                    channel=channel(tell, row["channel"]),
+                    more=tell.money(f"{path}.same_by_traffic", whole=True),
+                    spend=tell.money(f"{path}.spend", whole=True),
+                )
+            )
+    if not found:
+        return []
+    text = joined(*found)
+    links = (
+        figure(tell, "fig-advertising", tell.text("advertising")),
+        meaning(tell, "advertising", tell.text("what it equals in advertising")),
+    )
+    return [Sentence(text, "case-advertising", links)]
+
+
+def channel(tell: Tell, value: object) -> Inlines:
+    """A channel or a group, by its value."""
+    if value is None:
+        return tell.say("not given")
+    return (Name(str(value)),)
+
+
+def _unknown(tell: Tell) -> list[Sentence]:
+    """What keeps the sentences above from being stronger."""
+    found: list[Sentence] = []
+
+    def add(text: Inlines, *links: Link) -> None:
+        found.append(Sentence(text, f"unknown-{len(found) + 1}", links))
+
+    trust = figure(tell, "trust", tell.text("how far to trust this"))
+    if not tell.at("report.started"):
+        add(tell.say("Everything: the log has no checkout that was seen at a step."), trust)
+        return found
+    if tell.at("report.decided") < FEW:
+        add(
+            tell.several(
+                "Only {n} checkout is decided: chance is larger than most differences.",
+                "Only {n} checkouts are decided: chance is larger than most differences.",
+                tell.count("report.decided"),
+            )
+        )
+    if tell.at("report.incremental.orders.estimate") is None:
+        add(
+            tell.say("What reminders cause: {reason}.", reason=why(tell)),
+            meaning(tell, "caused", tell.text("caused by reminders")),
+        )
+    if tell.at("report.outcomes.in_flight"):
+        add(
+            tell.several(
+                "What becomes of {n} checkout that is still going on; it is in no rate.",
+                "What becomes of {n} checkouts that are still going on; they are in no rate.",
+                tell.count("report.outcomes.in_flight"),
+            ),
+            meaning(tell, "in-flight", tell.text("in flight")),
+        )
+    if tell.at("report.not_matured"):
+        add(
+            tell.several(
+                "Whether {n} abandoned checkout, which has not had its full time yet, is won back.",
+                "How many of {n} abandoned checkouts, which have not had their full time yet, are "
+                "won back.",
+                tell.count("report.not_matured"),
+            ),
+            meaning(tell, "recovery-rate", tell.text("recovery rate")),
+        )
+    if tell.at("report.quality.values_missing"):
+        add(
+            tell.several(
+                "What {n} abandoned cart was worth: its value was not recorded.",
+                "What {n} abandoned carts were worth: their values were not recorded.",
+                tell.count("report.quality.values_missing"),
+            ),
+            trust,
+        )
+    if tell.at("marketing") is None:
+        add(tell.say("What this equals in advertising: no spend was given."))
+    for place, loss in enumerate(tell.at("report.quality.losses")):
+        if not loss["kept"]:
+            path = f"report.quality.losses.{place}.count"
+            add(
+                tell.several(
+                    "What {n} event said that was not recorded ({reason}).",
+                    "What {n} events said that were not recorded ({reason}).",
+                    tell.count(path),
+                    reason=Name(loss["reason"]),
+                ),
+                trust,
+            )
+    return found
