@@ -26,10 +26,11 @@ demo: $(VENV)/.demo ## a small shop, 400 shoppers, and the report about them
 	$(call say,demo)
 	$(VENV)/bin/python -m examples.flask_shop
 
-test: $(VENV)/.dev $(CORE)/.core check docs ## everything that must hold: checks, docs, tests with no extras and with all
-	$(call say,tests; those with no extras run beside those with all; some minutes)
+# The longest first, for there are two cores: what is short fills the other one.
+test: $(VENV)/.dev $(CORE)/.core ## everything that must hold: checks, docs, tests with no extras and with all
+	$(call say,tests with all extras; beside them checks and docs and tests with no extras; some minutes)
 	rm -f .coverage .coverage.*
-	$(MAKE) --no-print-directory --jobs=2 --output-sync=target tests-core tests-wires tests-rest
+	$(MAKE) --no-print-directory --jobs=2 --output-sync=target tests-rest check docs tests-wires tests-core
 	$(MAKE) --no-print-directory coverage
 
 test-long: $(VENV)/.servers ## the long proofs: kill, fork, full disk, many processes
@@ -81,9 +82,10 @@ coverage:
 	$(VENV)/bin/python -m coverage combine --quiet
 	$(VENV)/bin/python -m coverage report
 
+# Laws are tried on few examples here: `tests-rest` tries the same ones on many.
 tests-core: $(CORE)/.core ## the tests, with no extras
 	$(call say,tests with no extras)
-	$(CORE)/bin/python -m pytest -q -p no:cacheprovider -m "not long" tests
+	$(CORE)/bin/python -m pytest -q --hypothesis-profile=few -p no:cacheprovider -m "not long" tests
 
 docs: $(VENV)/.dev ## the documentation, warnings as errors
 	$(call say,docs)

@@ -15,6 +15,7 @@ ROOT = Path(__file__).parent.parent
 # No deadlines: a slow machine is no bug. In CI the examples are the same on every run.
 settings.register_profile("local", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)
+settings.register_profile("few", settings.get_profile("ci"), max_examples=20)
 settings.load_profile("ci" if os.environ.get("CI") else "local")
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.sinks.test_file_faults import mount
+from tests.disks import mount
 
 
 @pytest.fixture

@@ -22,8 +22,8 @@ from lastclick import measure, read_log
 from lastclick.collect import Limits, create_app
 from lastclick.errors import ConfigError
 from tests.collect.collector import Collector, collecting, ids, line, lines, secret, written
+from tests.disks import fill
 from tests.sinks.logs import declared
-from tests.sinks.test_file_faults import fill
 
 
 @pytest.fixture(scope="module")

@@ -18,7 +18,7 @@ from lastclick.sinks import bodies
 from lastclick.sinks.http import Batch, HttpSink, Retry
 from tests.collect.collector import collecting, ids, secret, written
 from tests.collect.test_server import free_port, running
-from tests.sinks.test_file_faults import fill
+from tests.disks import fill
 
 QUICK = Retry(first=timedelta(milliseconds=50), most=timedelta(milliseconds=200))
 

@@ -19,8 +19,8 @@ from lastclick.errors import ConfigError
 from lastclick.sinks import FileSink
 from lastclick.sinks._segment import Segment
 from tests.collect.collector import by_segment, ids, line
+from tests.disks import fill
 from tests.sinks.logs import declared, entered
-from tests.sinks.test_file_faults import fill
 
 WRITTEN, DUPLICATE, FAILED = Kept
 WEEK = timedelta(days=7)

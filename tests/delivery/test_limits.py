@@ -14,8 +14,8 @@ pytest.importorskip("urllib3")
 from lastclick import Funnel
 from lastclick.sinks.http import HttpSink
 from tests.delivery.shop import Shop, lost_and_doubled, wait_until
+from tests.disks import fill, mount
 from tests.sinks.receiver import FINE, Receiver, Reply, always, receiving
-from tests.sinks.test_file_faults import fill, mount
 
 pytestmark = pytest.mark.long
 

@@ -20,6 +20,7 @@ import pytest
 
 from lastclick.errors import DeliveryError
 from lastclick.sinks import FileSink, SinkStats, _background, _file
+from tests.disks import fill
 from tests.sinks.logs import (
     all_succeeded,
     declared,
@@ -33,9 +34,6 @@ from tests.sinks.logs import (
     succeeded,
     until,
 )
-from tests.sinks.test_file_faults import fill, small_disk
-
-__all__ = ["small_disk"]  # a fixture
 
 ROOT = Path(__file__).parents[2]
 
