@@ -11,8 +11,14 @@ from hypothesis import strategies as st
 
 from lastclick import measure
 from lastclick.metrics import Seconds
-from lastclick.metrics._timing import seconds
+from lastclick.metrics._timing import seconds_quantiles
 from tests.metrics.shop import declared, entered, ordered
+
+
+def seconds(counts: dict[tuple[str | int, ...], int], step: str) -> Seconds:
+    median, p90 = seconds_quantiles(counts, step)
+    return Seconds(count=median.n, median=median.estimate, p90=p90.estimate)
+
 
 values = st.lists(st.integers(0, 40) | st.integers(0, 10**7), min_size=1, max_size=60)
 

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date, datetime, timedelta
-from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 import attrs
@@ -62,7 +61,7 @@ from lastclick.metrics._summary import page
 from lastclick.metrics._survey import Survey, survey
 from lastclick.metrics._survival import Curve
 from lastclick.metrics._tally import ABOVE, SURPRISES
-from lastclick.metrics._timing import Seconds, seconds, seconds_quantile
+from lastclick.metrics._timing import Seconds, seconds_quantiles
 
 if TYPE_CHECKING:
     from lastclick.page import PageOptions
@@ -1021,6 +1020,7 @@ def _steps(
         failures = _failures(total, name)
         entered_open = total.get(("entered", name), 0)
         failed = total.get(("failed_any", name), 0)
+        median, p90 = seconds_quantiles(waits, name)
         found.append(
             StepFigures(
                 name=name,
@@ -1036,9 +1036,9 @@ def _steps(
                 drop_off_rate=rate(drops, reached),
                 failed=failed,
                 failures=failures,
-                seconds=seconds(waits, name),
-                median_seconds=seconds_quantile(waits, name, Fraction(1, 2)),
-                p90_seconds=seconds_quantile(waits, name, Fraction(9, 10)),
+                seconds=Seconds(count=median.n, median=median.estimate, p90=p90.estimate),
+                median_seconds=median,
+                p90_seconds=p90,
                 lost=losses(total, chance, step=name),
                 retries={
                     reason: Retries(

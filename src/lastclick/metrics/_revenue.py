@@ -156,10 +156,8 @@ def losses(
     Each value is weighed by the exact share of its step; the sum is rounded once, half to even,
     to the currency's minor unit.
     """
-    most: dict[str, int] = {}
-    expected: dict[str, Fraction] = {}
+    units: dict[str, dict[str, int]] = {}
     attempts: dict[str, int] = {}
-    ends: dict[str, tuple[Fraction, Fraction]] = {}
     for key, number in counts.items():
         if key[0] not in ("value", "valued"):
             continue
@@ -172,25 +170,26 @@ def losses(
             continue
         if what == "valued":
             attempts[currency] = attempts.get(currency, 0) + number
-            continue
-        orders, reached = chance[at]
-        most[currency] = most.get(currency, 0) + number
-        share = expected.get(currency, Fraction(0)) + Fraction(number * orders, reached)
-        expected[currency] = share
-        low, high = ends.get(currency, (Fraction(0), Fraction(0)))
-        limits = wilson(orders, reached)
-        ends[currency] = low + number * Fraction(limits[0]), high + number * Fraction(limits[1])
-    nothing = (Fraction(0), Fraction(0))
-    return {
-        currency: Loss(
-            at_most=Money.from_units(most.get(currency, 0), currency),
-            expected=rounded(expected.get(currency, Fraction(0)), currency),
+        else:
+            own = units.setdefault(currency, {})
+            own[at] = own.get(at, 0) + number
+    found = {}
+    for currency, number in sorted(attempts.items()):
+        expected = low = high = Fraction(0)
+        for at, most in units.get(currency, {}).items():
+            orders, reached = chance[at]
+            expected += Fraction(most * orders, reached)
+            lowest, highest = wilson(orders, reached)
+            low += most * Fraction(lowest)
+            high += most * Fraction(highest)
+        found[currency] = Loss(
+            at_most=Money.from_units(sum(units.get(currency, {}).values()), currency),
+            expected=rounded(expected, currency),
             attempts=number,
-            low=rounded(ends.get(currency, nothing)[0], currency),
-            high=rounded(ends.get(currency, nothing)[1], currency),
+            low=rounded(low, currency),
+            high=rounded(high, currency),
         )
-        for currency, number in sorted(attempts.items())
-    }
+    return found
 
 
 def rounded(units: Fraction, currency: str) -> Money:

@@ -34,15 +34,9 @@ class Seconds:
     p90: float | None
 
 
-def seconds(counts: Mapping[Key, int], step: str) -> Seconds:
-    """The times from one step to the next."""
-    median, p90 = (seconds_quantile(counts, step, share) for share in (_HALF, _MOST))
-    return Seconds(count=median.n, median=median.estimate, p90=p90.estimate)
-
-
-def seconds_quantile(counts: Mapping[Key, int], step: str, share: Fraction) -> Estimate:
-    """A quantile of the times from one step to the next, with its limits."""
+def seconds_quantiles(counts: Mapping[Key, int], step: str) -> tuple[Estimate, Estimate]:
+    """The median and p90 of the times from one step to the next, with their limits."""
     histogram = {
         int(key[2]): n for key, n in counts.items() if key[0] == "seconds" and key[1] == step
     }
-    return quantile(histogram, share)
+    return quantile(histogram, _HALF), quantile(histogram, _MOST)
