@@ -33,7 +33,7 @@ def renewed(file: Path) -> bytes:
     catalogue.update(template(), no_fuzzy_matching=True)
     catalogue.obsolete.clear()
     written = BytesIO()
-    write_po(written, catalogue, omit_header=False, include_lineno=False, width=100)
+    write_po(written, catalogue, no_location=True, width=100)
     return written.getvalue()
 
 
