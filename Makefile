@@ -5,6 +5,7 @@ PYTHON ?= python3
 VENV := .venv
 CORE := .venv-core
 PEERS := .venv-peers
+CARTRIDGE := .venv-cartridge
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .ONESHELL:
@@ -33,7 +34,7 @@ test: $(VENV)/.dev $(CORE)/.core ## everything that must hold: checks, docs, tes
 	$(MAKE) --no-print-directory --jobs=2 --output-sync=target tests-rest check docs tests-wires tests-core
 	$(MAKE) --no-print-directory coverage
 
-test-long: $(VENV)/.servers ## the long proofs: kill, fork, full disk, many processes
+test-long: $(VENV)/.servers $(CARTRIDGE)/.cartridge ## the long proofs: kill, fork, full disk, many processes
 	$(call say,long proofs)
 	$(VENV)/bin/python -m pytest -q -m long
 
@@ -100,7 +101,7 @@ matrix: ## the tests on every supported Python that is on this machine
 	@.ci/matrix "$(PIP)"
 
 clean: ## remove what the other targets made
-	rm -rf .venv .venv-core .venv-peers .venv-3.* docs/_build .coverage .coverage.* .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	rm -rf .venv .venv-core .venv-peers .venv-cartridge .venv-3.* docs/_build .coverage .coverage.* .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
 
 # ---- virtual environments: a stamp file says what is installed
 
@@ -131,6 +132,11 @@ $(VENV)/.bench: $(VENV)/.made
 $(PEERS)/.peers: $(PEERS)/.made benchmarks/peers.txt
 	@echo "== installing the event SDKs that the benchmarks compare with"
 	$(PEERS)/bin/python -m pip install -qq --disable-pip-version-check --editable ".[http]" --requirement benchmarks/peers.txt
+	touch $@
+
+$(CARTRIDGE)/.cartridge: $(CARTRIDGE)/.made tests/cartridge/requirements.txt
+	@echo "== installing Mezzanine's Cartridge, which wants an older Django than we do"
+	$(CARTRIDGE)/bin/python -m pip install -qq --disable-pip-version-check --requirement tests/cartridge/requirements.txt
 	touch $@
 
 $(VENV)/.servers: $(VENV)/.dev scripts/servers

@@ -1,6 +1,6 @@
 """django-oscar's own shop, with our settings and a payment of our own.
 
-``OSCAR_SHOP_FOLDER`` is where it keeps its database and its log. With ``OSCAR_SHOP_POSTGRES``, the
+``SHOP_FOLDER`` is where it keeps its database and its log. With ``SHOP_POSTGRES``, the
 folder of a PostgreSQL socket, the database is there.
 """
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 from oscar.defaults import *  # noqa: F403 - as oscar's documentation has it
 
-FOLDER = Path(os.environ["OSCAR_SHOP_FOLDER"])
+FOLDER = Path(os.environ["SHOP_FOLDER"])
 
 SECRET_KEY = "only for tests"
 DEBUG = False
@@ -92,11 +92,11 @@ TEMPLATES = [
         },
     }
 ]
-if os.environ.get("OSCAR_SHOP_POSTGRES"):
+if os.environ.get("SHOP_POSTGRES"):
     DATABASES = {
         "default": {
             "ENGINE": "django.db.backends.postgresql",
-            "HOST": os.environ["OSCAR_SHOP_POSTGRES"],
+            "HOST": os.environ["SHOP_POSTGRES"],
             "NAME": "postgres",
             "USER": "postgres",
             "ATOMIC_REQUESTS": True,

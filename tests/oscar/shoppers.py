@@ -1,97 +1,36 @@
-"""Scripted shoppers who buy over HTTP and note what they see, by the titles of the pages."""
+"""What a shopper does at oscar's own shop, from page to page."""
 
-import random
 import re
-from collections import Counter
-from dataclasses import dataclass, field
 from decimal import Decimal
+from typing import ClassVar
 
-import httpx
+from tests.shops import NAME, PASSWORD, STREET, Shopper, title_of
 
-TITLES = {
-    "Basket": "cart",
-    "Checkout gateway": "contact",
-    "Shipping address": "address",
-    "Shipping method": "method",
-    "Payment details": "payment",
-    "Order preview": "preview",
-}
 PRICES = [Decimal("59.90"), Decimal("12.50"), Decimal("7.35")]
 EXPRESS = Decimal("9.90")
-PASSWORD = "a password of 1"
-#: What must not be in the log.
-AGENT, ADDRESS, STREET = "Mozilla/5.0 (Shopware 7) Firefox/99.0", "203.0.113.77", "Elm Street"
-NAME = "Adelheid"  # long enough to be in no random id
 
 
-@dataclass
-class Attempt:
-    """What a shopper notes of one attempt to buy."""
-
-    seen: set[str] = field(default_factory=set)
-    failures: Counter = field(default_factory=Counter)
-    order: str | None = None
-    total: Decimal = Decimal(0)
-
-    @property
-    def furthest(self) -> str:
-        return "order" if self.order else [*TITLES.values()][max(map(order_of, self.seen))]
-
-
-def order_of(step: str) -> int:
-    return [*TITLES.values()].index(step)
-
-
-class Shopper:
+class OscarShopper(Shopper):
     """One person at one browser."""
 
-    def __init__(self, url: str, name: str, goods: list[int], luck: random.Random) -> None:
-        headers = {"User-Agent": AGENT, "X-Shopper": name, "X-Forwarded-For": ADDRESS}
-        self.http = httpx.Client(base_url=url, headers=headers, follow_redirects=True, timeout=60)
-        self.name, self.goods, self.luck = name, goods, luck
-        self.attempts: list[Attempt] = []
-        self.in_basket = Decimal(0)
-        self.shipping = Decimal(0)
-        self.logged_in = False
-        self.ordered = True  # the next page of a step begins an attempt
-        self.robots = 0  # pages that were shown to nobody
+    titles: ClassVar = {
+        "Basket": "cart",
+        "Checkout gateway": "contact",
+        "Shipping address": "address",
+        "Shipping method": "method",
+        "Payment details": "payment",
+        "Order preview": "preview",
+    }
 
-    # What a browser does.
-
-    def get(self, path: str, failure: str | None = None) -> str:
-        return self.see(self.http.get(path), failure)
-
-    def post(self, path: str, failure: str | None = None, **data: object) -> str:
-        token = self.http.cookies.get("csrftoken", "")
-        headers = {"X-CSRFToken": token, "Referer": str(self.http.base_url)}
-        return self.see(self.http.post(path, data=data, headers=headers), failure)
-
-    def see(self, response: httpx.Response, failure: str | None) -> str:
-        """Note the page that is in front of us; gives its title."""
-        assert response.status_code == 200, response.text[:2000]
-        found = re.search(r"<title>\s*(.*?)\s*\|", response.text, re.DOTALL)
-        title = found[1].strip() if found else ""
-        step = TITLES.get(title)
-        if step is None or (step == "cart" and 'id="basket_formset"' not in response.text):
-            assert failure is None, (failure, title)
-            return title
-        if self.ordered:
-            self.attempts.append(Attempt())
-            self.ordered = False
-        attempt = self.attempts[-1]
-        attempt.seen.add(step)
-        if failure is not None:
-            attempt.failures[step, failure] += 1
-        return title
-
-    # What a person wants.
+    def is_empty(self, page: str) -> bool:
+        return title_of(page) == "Basket" and 'id="basket_formset"' not in page
 
     def fill(self) -> None:
         self.get("/accounts/login/")  # a page with a form, which brings the token for all forms
         for _ in range(self.luck.randint(1, 3)):
             which = self.luck.randrange(len(self.goods))
             self.post(f"/basket/add/{self.goods[which]}/", quantity=1)
-            self.in_basket += PRICES[which]
+            self.in_cart += PRICES[which]
         self.get("/basket/")
 
     def contact(self, *, mistyped: bool) -> None:
@@ -143,26 +82,20 @@ class Shopper:
         failure = {"declined": "card_declined", "broken": "payment_error"}.get(card)
         title = self.post("/checkout/preview/", failure, card=card, action="place_order")
         if failure is None:
-            attempt = self.attempts[-1]
             number = re.search(r"Order (\d+): confirmation", title)
             assert number, title
-            attempt.order, attempt.total = number[1], self.in_basket + self.shipping
-            self.in_basket, self.ordered = Decimal(0), True
+            self.has_ordered(number[1], self.in_cart + self.shipping)
 
     def end_session(self) -> None:
         """The browser was closed: what lasted for the session is gone."""
         self.http.cookies.delete("sessionid")
         if self.logged_in:  # the basket stays with the account
-            self.logged_in, self.in_basket = False, Decimal(0)
-
-    def prefetch(self, path: str) -> None:
-        """The browser fetches a page that nobody looks at."""
-        response = self.http.get(path, headers={"Sec-Purpose": "prefetch"})
-        self.robots += any(f"{title} |" in response.text for title in TITLES)
+            self.logged_in, self.in_cart = False, Decimal(0)
 
 
-def walk(shopper: Shopper, luck: random.Random, account: str | None) -> None:
+def walk(shopper: OscarShopper, account: str | None) -> None:
     """From the catalogue to wherever this one gets, with all that may happen on the way."""
+    luck = shopper.luck
 
     def maybe(share: float) -> bool:
         return luck.random() < share
@@ -222,9 +155,10 @@ def walk(shopper: Shopper, luck: random.Random, account: str | None) -> None:
         shopper.get("/checkout/thank-you/")  # reload
 
 
-def live(shopper: Shopper, luck: random.Random, account: str | None) -> None:
+def live(shopper: OscarShopper, account: str | None) -> None:
     """One visit, and perhaps another cart, with the old thank-you page still open."""
-    walk(shopper, luck, account)
+    luck = shopper.luck
+    walk(shopper, account)
     if shopper.ordered and luck.random() < 0.5:
         shopper.fill()
         if luck.random() < 0.5:
@@ -232,7 +166,24 @@ def live(shopper: Shopper, luck: random.Random, account: str | None) -> None:
         if luck.random() < 0.3:
             shopper.end_session()
         if not shopper.logged_in or luck.random() < 0.5:
-            walk(shopper, luck, None)
+            walk(shopper, None)
     elif luck.random() < 0.2:
         shopper.end_session()
         shopper.get("/basket/")
+
+
+def work(member: OscarShopper) -> None:
+    """One of the shop's own people orders, to see whether it works."""
+    member.log_in("staff", at_checkout=False)
+    member.fill()
+    member.address(mistyped=False, abroad=False)
+    member.card()
+    member.pay()
+
+
+def crawl(robot: OscarShopper) -> None:
+    """A crawler fills a cart, and looks at what it is led to."""
+    robot.get("/accounts/login/")
+    robot.post(f"/basket/add/{robot.goods[0]}/", quantity=1)
+    for path in ("/basket/", "/checkout/", "/checkout/"):
+        robot.get(path)

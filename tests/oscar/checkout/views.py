@@ -3,6 +3,8 @@
 from oscar.apps.checkout import views
 from oscar.apps.payment.exceptions import PaymentError, UnableToTakePayment
 
+from tests.bank import refuse
+
 
 class PaymentDetailsView(views.PaymentDetailsView):
     """The card's number travels from page to page and says what becomes of it."""
@@ -15,6 +17,8 @@ class PaymentDetailsView(views.PaymentDetailsView):
     def handle_payment(self, order_number, total, **kwargs):
         card = self.request.POST.get("card")
         if card == "declined":
+            refuse(self.request, "card_declined")
             raise UnableToTakePayment("the card was declined")
         if card == "broken":
+            refuse(self.request, "payment_error")
             raise PaymentError("the provider does not answer")
