@@ -296,13 +296,33 @@ def test_a_page_of_nobody_lost():
     assert "Only 1 checkout is decided" in digest
 
 
+def test_a_page_of_nobody_decided():
+    """While all are at it, no rate is told, and not that none were lost of none."""
+    page = report_page(measure([declared(), entered("a", "cart", 0, eur("5"))]))
+
+    assert "No checkout is decided yet." in page.to_digest()
+    assert "Of 0" not in page.to_digest()
+    assert "Only 0" not in page.to_digest()
+
+
+def test_where_nobody_paid_what_was_within_reach_is_not_known():
+    """A checkout that takes no money at all is no checkout without value."""
+    events = [declared(), *(entered(f"c{n}", "cart", 0, eur("50")) for n in range(40))]
+    page = report_page(measure(events, as_of=moment(21 * DAY)))
+
+    assert "40 checkouts were lost, with carts worth EUR 2,000 at most" in page.to_digest()
+    assert "within reach is not known: nobody who got as far has paid" in page.to_digest()
+    assert "Lost, at mostEUR 2,000in 40 lost checkouts" in said(page.to_html())
+
+
 def test_carts_without_a_value_are_counted_and_not_priced():
     """Where no value is known, the headline has no money."""
     events = [declared(), entered("a", "cart", 0), entered("b", "cart", 20 * DAY)]
-    digest = report_page(measure(events, as_of=moment(21 * DAY))).to_digest()
+    page = report_page(measure(events, as_of=moment(21 * DAY)))
 
-    assert "1 checkout was lost; what its cart was worth is not known" in digest
-    assert "1 more can still be won back." in digest
+    assert "1 checkout was lost; what its cart was worth is not known" in page.to_digest()
+    assert "1 more can still be won back." in page.to_digest()
+    assert "Checkouts lost for good1what their carts were" in said(page.to_html())
 
 
 def test_orders_without_a_total_are_won_back_without_money():

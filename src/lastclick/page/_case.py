@@ -27,6 +27,14 @@ def headline(tell: Tell) -> Inlines:
     loss = _loss(tell)
     if loss is not None:
         return tell.say("{money} was within reach, and was lost", money=loss)
+    most = _most(tell)
+    if most is not None:
+        return tell.several(
+            "{n} checkout was lost, with a cart worth {most} at most",
+            "{n} checkouts were lost, with carts worth {most} at most",
+            tell.count("report.outcomes.lost"),
+            most=most,
+        )
     if tell.at("report.outcomes.lost"):
         return tell.several(
             "{n} checkout was lost; what its cart was worth is not known",
@@ -71,6 +79,7 @@ def _currency(tell: Tell, where: str) -> str | None:
 
 
 def _loss(tell: Tell) -> Figure | None:
+    """What was within reach; where nobody has paid, nobody can tell."""
     currency = _currency(tell, "report.lost_revenue")
     if currency is None:
         return None
@@ -78,9 +87,14 @@ def _loss(tell: Tell) -> Figure | None:
     return tell.money(path, whole=True) if float(tell.at(path)["amount"]) > 0 else None
 
 
+def _most(tell: Tell) -> Figure | None:
+    currency = _currency(tell, "report.lost_revenue")
+    if currency is None:
+        return None
+    return tell.money(f"report.lost_revenue.{currency}.at_most", whole=True)
+
+
 def _tiles(tell: Tell) -> Tiles:
-    loss = _loss(tell)
-    lost = tell.count("report.outcomes.lost")
     open_ = _currency(tell, "report.recoverable_revenue")
     return Tiles(
         (
@@ -91,13 +105,7 @@ def _tiles(tell: Tell) -> Tiles:
                 "fig-outcomes",
                 bad=True,
             ),
-            Tile(
-                tell.say("Lost, was within reach"),
-                (loss if loss is not None else lost,),
-                tell.several("in {n} lost checkout", "in {n} lost checkouts", lost),
-                "fig-money",
-                bad=True,
-            ),
+            _lost_tile(tell),
             Tile(
                 tell.say("Can still be won back"),
                 (tell.count("report.outcomes.recoverable"),)
@@ -118,6 +126,19 @@ def _tiles(tell: Tell) -> Tiles:
             ),
         )
     )
+
+
+def _lost_tile(tell: Tell) -> Tile:
+    lost = tell.count("report.outcomes.lost")
+    loss, most = _loss(tell), _most(tell)
+    if most is not None:
+        title = tell.say("Lost, was within reach") if loss else tell.say("Lost, at most")
+        note = tell.several("in {n} lost checkout", "in {n} lost checkouts", lost)
+        return Tile(title, (loss or most,), note, "fig-money", bad=True)
+    note = tell.say("so far")
+    if tell.at("report.outcomes.lost"):
+        note = tell.say("what their carts were worth is not known")
+    return Tile(tell.say("Checkouts lost for good"), (lost,), note, "fig-outcomes", bad=True)
 
 
 def _caused_note(tell: Tell) -> Inlines:
@@ -146,7 +167,9 @@ def _lost(tell: Tell) -> list[Sentence]:
     lost = tell.count("report.outcomes.lost")
     decided = tell.count("report.decided")
     currency = _currency(tell, "report.lost_revenue")
-    if currency is None:
+    if not tell.at("report.decided"):
+        text = tell.say("No checkout is decided yet.")
+    elif currency is None:
         text = tell.several(
             "Of {decided} decided checkouts, {n} was lost for good.",
             "Of {decided} decided checkouts, {n} were lost for good.",
@@ -177,7 +200,12 @@ def _winnable(tell: Tell) -> list[Sentence]:
         figure(tell, "fig-money", tell.text("where the money goes")),
         meaning(tell, "expected", tell.text("within reach")),
     )
-    if currency is not None:
+    if currency is not None and _loss(tell) is None:
+        text = tell.say(
+            "How much of that was within reach is not known: nobody who got as far has paid."
+        )
+        found.append(Sentence(text, "case-within-reach", links))
+    elif currency is not None:
         text = tell.say(
             "Going by how often such carts are paid, {expected} of that was within reach.",
             expected=tell.money(f"report.lost_revenue.{currency}.expected", whole=True),
@@ -432,7 +460,7 @@ def _unknown(tell: Tell) -> list[Sentence]:
     if not tell.at("report.started"):
         add(tell.say("Everything: the log has no checkout that was seen at a step."), trust)
         return found
-    if tell.at("report.decided") < FEW:
+    if 0 < tell.at("report.decided") < FEW:
         add(
             tell.several(
                 "Only {n} checkout is decided: chance is larger than most differences.",

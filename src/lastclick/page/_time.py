@@ -216,7 +216,9 @@ def _again(tell: Tell) -> Statements:
             found.append(Sentence(text))
     if found:
         customers = tell.count(f"{path}.share.n")
-        found.append(Sentence(tell.say("Customers with an order: {customers}.", customers=customers)))
+        found.append(
+            Sentence(tell.say("Customers with an order: {customers}.", customers=customers))
+        )
     if not found:
         found = [Sentence(tell.say("Not known yet: nobody was followed for long enough."))]
     return Statements(tuple(found), tell.say("Customers who come again"))
