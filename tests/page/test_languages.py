@@ -149,6 +149,21 @@ def test_other_languages_are_written_as_the_cldr_has_them(language, expected):
 
 
 @pytest.mark.parametrize(
+    ("language", "below", "above"),
+    [("en", "\u22127.1", "+7.1"), ("fr", "-7,1", "+7,1"), ("ar", "\u200e-7.1", "\u200e+7.1")],
+)
+def test_a_sign_stands_before_its_number(language, below, above):
+    """Also from right to left: the mark before it, of the CLDR, keeps it there."""
+    if language != "en":
+        pytest.importorskip("babel")
+    numbers = numbers_of(language)
+
+    assert numbers.decimal(-7.12, 1) == below
+    assert numbers.decimal(7.12, 1, signed=True) == above
+    assert numbers.decimal(0.04, 1, signed=True)[:1] == "0"
+
+
+@pytest.mark.parametrize(
     ("seconds", "shown"),
     [
         (0, "0 s"),

@@ -33,14 +33,17 @@ class ByBabel(English):
 
     def __init__(self, language: str) -> None:
         self._locale = Locale.parse(language)
+        self._minus: str = numbers.get_minus_sign_symbol(self._locale)
+        self._plus: str = numbers.get_plus_sign_symbol(self._locale)
 
     @override
-    def decimal(self, value: float, digits: int = 0) -> str:
+    def decimal(self, value: float, digits: int = 0, *, signed: bool = False) -> str:
         pattern = f"#,##0.{'0' * digits}" if digits else "#,##0"
+        rounded = unsigned(round(value, digits))
         told: str = numbers.format_decimal(
-            Decimal(repr(unsigned(round(value, digits)))), format=pattern, locale=self._locale
+            Decimal(repr(rounded)), format=pattern, locale=self._locale
         )
-        return told
+        return self._signs(f"+{told}" if signed and rounded > 0 else told)
 
     @override
     def percent(self, share: float, digits: int = 1) -> str:
@@ -52,7 +55,7 @@ class ByBabel(English):
         told: str = numbers.format_percent(
             round(share, digits + 2), format=pattern, locale=self._locale, decimal_quantization=True
         )
-        return told
+        return self._signs(told)
 
     @override
     def money(self, money: Money, *, whole: bool = False) -> str:
@@ -67,7 +70,11 @@ class ByBabel(English):
             currency_digits=not whole and _usual(money),
             decimal_quantization=whole or _usual(money),
         )
-        return told
+        return self._signs(told)
+
+    def _signs(self, told: str) -> str:
+        """With the language's own signs, whose marks keep them before a number in Arabic."""
+        return told.replace("-", self._minus).replace("+", self._plus)
 
     @override
     def day(self, day: date, *, short: bool = False) -> str:

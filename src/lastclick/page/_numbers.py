@@ -15,8 +15,8 @@ _MONTHS = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()
 class Numbers(Protocol):
     """A language's way to write them."""
 
-    def decimal(self, value: float, digits: int = 0) -> str:
-        """A number with so many decimals."""
+    def decimal(self, value: float, digits: int = 0, *, signed: bool = False) -> str:
+        """A number with so many decimals; one above zero has its sign on request."""
 
     def percent(self, share: float, digits: int = 1) -> str:
         """A share in per cent."""
@@ -34,9 +34,10 @@ class Numbers(Protocol):
 class English:
     """English as this project writes it: EUR 1,234.50 and 16.0 %."""
 
-    def decimal(self, value: float, digits: int = 0) -> str:
-        """A number with so many decimals."""
-        return _minus(f"{unsigned(round(value, digits)):,.{digits}f}")
+    def decimal(self, value: float, digits: int = 0, *, signed: bool = False) -> str:
+        """A number with so many decimals; one above zero has its sign on request."""
+        rounded = unsigned(round(value, digits))
+        return _minus(f"{'+' if signed and rounded > 0 else ''}{rounded:,.{digits}f}")
 
     def percent(self, share: float, digits: int = 1) -> str:
         """A share in per cent."""

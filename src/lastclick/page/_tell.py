@@ -93,8 +93,7 @@ class Tell:
         value = self.at(path)
         if value is None:
             return _none(path)
-        shown = self.numbers.decimal(100 * value, 1)
-        return Figure(path, repr(value), f"+{shown}" if round(value, 3) > 0 else shown)
+        return Figure(path, repr(value), self.numbers.decimal(100 * value, 1, signed=True))
 
     def money(self, path: str, *, whole: bool = False) -> Figure:
         """An amount, exact or in whole units."""
