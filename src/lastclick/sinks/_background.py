@@ -110,8 +110,11 @@ class Background:
         self._bytes += other._bytes
 
     def wake(self, write: Write) -> None:
-        """See to it that what waits is written: by the thread, or where there is none, here."""
-        if self._running:
+        """See to it that what waits is written: by the thread, or where there is none, here.
+
+        A thread that is ending may be stopped with its interpreter before it looks again.
+        """
+        if self._running and not self._ended:
             self._bell.ring()
         elif self._ended or not self._start():
             self.drain(write)
