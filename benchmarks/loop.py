@@ -184,7 +184,7 @@ class Deeds:
 
 def child(name: str, requests: int, *, watch: bool) -> None:
     noted = Deeds() if watch else Times()
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         app = shop(name, folder)
         asyncio.run(serve(app, requests, noted.watch))
         told = noted.told()
