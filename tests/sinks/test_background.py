@@ -562,6 +562,29 @@ def test_an_exit_waits_a_bounded_time(tmp_path: Path) -> None:
     assert time.monotonic() - began < 20
 
 
+def test_the_end_is_never_the_writer_while_there_is_a_thread(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever ends would wait for a stuck disk as long as the thread does."""
+    writers = set()
+    write = os.write
+
+    def note(fd: int, text: bytes) -> int:
+        writers.add(threading.get_ident())
+        return write(fd, text)
+
+    monkeypatch.setattr(os, "write", note)
+    for number in range(50):
+        sink = FileSink(tmp_path, "exit")
+        sink.emit(entered(f"first-{number}"))
+        until(lambda: sink.stats.pending == 0)  # noqa: B023
+        sink._background.put(entered(f"then-{number}").line)
+        sink._exit(10.0)
+        assert sink.stats == SinkStats(written=2, pending=0, lost={})
+
+    assert threading.get_ident() not in writers
+
+
 def test_a_killed_process_loses_the_last_moment_only(tmp_path: Path) -> None:
     """Each line that got there is whole, and a reader meets none twice."""
     sink = FileSink(tmp_path, "exit")

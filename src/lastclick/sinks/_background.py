@@ -123,7 +123,10 @@ class Background:
         """Wait until all that is here now was written, or could not be; whether it was in time."""
         mark = _Mark()
         self._items.append(mark)
-        self.wake(write)
+        if self._running:  # though it is ending: where the disk is stuck, that keeps the thread
+            self._bell.ring()
+        else:
+            self.wake(write)
         return mark.passed.acquire(timeout=min(max(0.0, timeout), threading.TIMEOUT_MAX))
 
     def end(self) -> None:
