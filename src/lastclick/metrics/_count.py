@@ -10,6 +10,7 @@ from lastclick._gather import (
     EXCLUDE,
     Chosen,
     Events,
+    Excluded,
     as_instant,
     excluded_values,
     gather,
@@ -17,6 +18,7 @@ from lastclick._gather import (
 )
 from lastclick._rows import Rows
 from lastclick.errors import ConfigError
+from lastclick.events import FunnelDeclared
 from lastclick.metrics._counts import Basis, Counts, Touch, Unit
 from lastclick.metrics._tally import Tally, day_of_zone
 
@@ -105,6 +107,99 @@ def counted(
     touch: Touch,
 ) -> tuple[Counts, Delivery]:
     """The counts, and what was met on the way."""
+    question = asked(
+        as_of=as_of,
+        by=by,
+        unit=unit,
+        exclude=exclude,
+        closed=closed,
+        within=within,
+        abandon_after=abandon_after,
+        recover_within=recover_within,
+        timezone=timezone,
+        touch=touch,
+    )
+    gathered = gather(events, funnel, question.rows())
+    basis = question.basis(gathered.funnel, gathered.declaration, gathered.latest)
+    tally = Tally(basis, basis.law, gathered, day_of_zone(timezone))
+    try:
+        tally.run()
+    finally:
+        tally.close()
+    delivery = Delivery(tally.redelivered, gathered.seconds + tally.seconds, gathered.problems)
+    return Counts(basis, tally.cells()), delivery
+
+
+@attrs.frozen
+class Asked:
+    """The settings of a counting, checked, before anything is read.
+
+    Attributes:
+        as_of: The chosen instant in microseconds, None for the last event's.
+        by: The attributes that form the groups.
+        unit: ``"attempt"`` or ``"customer"``.
+        exclude: By attribute, the values that exclude.
+        closed: Whether the steps are counted as a closed funnel.
+        within: The closed funnel's window in microseconds, or None.
+        abandon_after: Another limit than the definition's.
+        recover_within: The same.
+        timezone: The zone whose days are counted.
+        touch: Which step event of an attempt gives its group.
+    """
+
+    as_of: int | None
+    by: tuple[str, ...]
+    unit: Unit
+    exclude: Excluded
+    closed: bool
+    within: int | None
+    abandon_after: timedelta | None
+    recover_within: timedelta | None
+    timezone: str
+    touch: Touch
+
+    def rows(self) -> Rows:
+        """A maker of rows for it."""
+        return Rows(None, self.by, dict(self.exclude))
+
+    def basis(self, funnel: str, declaration: FunnelDeclared, latest: int | None) -> Basis:
+        """What its counts rest on, once the definition and the latest event are known."""
+        law = law_of(declaration, self.abandon_after, self.recover_within)
+        return Basis(
+            funnel=funnel,
+            steps=declaration.steps,
+            abandon_after=law.abandon_after,
+            recover_within=law.recover_within,
+            as_of=latest if self.as_of is None else self.as_of,
+            unit=self.unit,
+            by=self.by,
+            exclude=self.exclude,
+            closed=self.closed,
+            within=self.within,
+            timezone=self.timezone,
+            touch=self.touch,
+            chosen=self.as_of is not None,
+        )
+
+
+def asked(
+    *,
+    as_of: datetime | None,
+    by: str | Sequence[str],
+    unit: Unit,
+    exclude: Mapping[str, Sequence[str | int | bool | None]],
+    closed: bool,
+    within: timedelta | None,
+    abandon_after: timedelta | None,
+    recover_within: timedelta | None,
+    timezone: str,
+    touch: Touch,
+) -> Asked:
+    """The settings, checked.
+
+    Raises:
+        ConfigError: A setting cannot be used.
+    """
     attributes = _attributes(by)
     if unit not in ("attempt", "customer"):
         raise ConfigError(f"unit is 'attempt' or 'customer', not {unit!r:.100}")
@@ -114,32 +209,19 @@ def counted(
         msg = f"within={within!r:.100}: pass a timedelta above zero, and only with closed=True"
         raise ConfigError(msg)
     chosen = as_instant(as_of)
-    day_of = day_of_zone(timezone)
-    excluded = excluded_values(exclude)
-    gathered = gather(events, funnel, Rows(None, attributes, dict(excluded)))
-    law = law_of(gathered.declaration, abandon_after, recover_within)
-    basis = Basis(
-        funnel=gathered.funnel,
-        steps=gathered.declaration.steps,
-        abandon_after=law.abandon_after,
-        recover_within=law.recover_within,
-        as_of=gathered.latest if chosen is None else chosen,
-        unit=unit,
+    day_of_zone(timezone)
+    return Asked(
+        as_of=chosen,
         by=attributes,
-        exclude=excluded,
+        unit=unit,
+        exclude=excluded_values(exclude),
         closed=closed,
         within=None if within is None else within // timedelta(microseconds=1),
+        abandon_after=abandon_after,
+        recover_within=recover_within,
         timezone=timezone,
         touch=touch,
-        chosen=chosen is not None,
     )
-    tally = Tally(basis, basis.law, gathered, day_of)
-    try:
-        tally.run()
-    finally:
-        tally.close()
-    delivery = Delivery(tally.redelivered, gathered.seconds + tally.seconds, gathered.problems)
-    return Counts(basis, tally.cells()), delivery
 
 
 def _attributes(by: object) -> tuple[str, ...]:

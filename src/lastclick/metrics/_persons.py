@@ -7,6 +7,7 @@ and what became of those who were drawn into an arm.
 
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
+from collections.abc import Iterator
 from typing import Any, TypeAlias
 
 from lastclick._exchange import Exchange
@@ -134,7 +135,9 @@ class Persons:
             for cell in self._spans(group):
                 self._ends[cell, _ONE[end]] += number
         for (cell, ends), number in self._ends.items():
-            self._clustered(cells[cell], ends, number)
+            counted = cells[cell]
+            for key, sum_ in ends_of(ends, number):
+                counted[key] += sum_
 
     def _spans(self, group: str) -> tuple[Cell, ...]:
         return (WHOLE, (group, "")) if self._by_group else (WHOLE,)
@@ -159,24 +162,6 @@ class Persons:
             counted["cluster", "y", currency] += y
             counted["cluster", "yy", currency] += y * y
             counted["cluster", "xy", currency] += sum(journeys[cell]) * y
-
-    def _clustered(self, counted: dict[Key, int], ends: tuple[int, int, int], persons: int) -> None:
-        """Persons whose journeys ended alike: numbers, squares and products."""
-        x, ordered = sum(ends), ends[_ORDERED]
-        decided = ordered + ends[_LEFT_OFF]
-        sums = {
-            "n": 1,
-            "x": x,
-            "xx": x * x,
-            "decided": decided,
-            "decided2": decided * decided,
-            "ordered": ordered,
-            "ordered2": ordered * ordered,
-            "both": ordered * decided,
-        }
-        for what, number in sums.items():
-            if number:
-                counted["cluster", what] += persons * number
 
     def _again(self, bought: list[Any], cells: dict[Cell, dict[Key, int]]) -> None:
         """Whole days from a customer's first order to the next, or to the instant of the report.
@@ -259,6 +244,30 @@ class Persons:
             sums = (("y", y), ("yy", y * y), ("x", x), ("xx", x * x), ("xy", x * y))
             for what, number in sums:
                 counted["arm_sum", what, arm, currency] += number
+
+
+def ends_of(ends: tuple[int, int, int], persons: int) -> Iterator[tuple[Key, int]]:
+    """What persons come to whose journeys ended alike: numbers, squares and products.
+
+    Args:
+        ends: Of one of them, the journeys that go on, were left off and ended in an order.
+        persons: How many they are.
+    """
+    x, ordered = sum(ends), ends[_ORDERED]
+    decided = ordered + ends[_LEFT_OFF]
+    sums = {
+        "n": 1,
+        "x": x,
+        "xx": x * x,
+        "decided": decided,
+        "decided2": decided * decided,
+        "ordered": ordered,
+        "ordered2": ordered * ordered,
+        "both": ordered * decided,
+    }
+    for what, number in sums.items():
+        if number:
+            yield ("cluster", what), persons * number
 
 
 def _left(it: Fold) -> tuple[bool, int | None, int, tuple[int, ...]]:

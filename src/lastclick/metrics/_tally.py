@@ -7,7 +7,7 @@ folded again; the orders they show are exchanged by order, so that each is credi
 import json
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
 from itertools import pairwise
 from operator import itemgetter
@@ -28,7 +28,7 @@ from lastclick._fold import (
 from lastclick._gather import CANCEL, LEFT_OUT, REFUND, SHOWN, Gathered
 from lastclick._rows import FAILED, ORDERED, UNKNOWN, Row, instant, local, micros
 from lastclick.errors import ConfigError
-from lastclick.events import ORDER
+from lastclick.events import ORDER, EventsLost, FunnelDeclared
 from lastclick.metrics._counts import LOG, Basis, Cell, Key
 from lastclick.metrics._persons import Person, Persons, person
 
@@ -105,7 +105,8 @@ class Tally:
         self._orders()
         self._persons.count(self._cells)
         self._strays()
-        self._records()
+        for key, number in records_of(self._gathered.declarations, self._gathered.losses):
+            self._log[key] += number
         self.seconds = time.perf_counter() - began
 
     def close(self) -> None:
@@ -119,16 +120,8 @@ class Tally:
         while self._shapes:
             (cell, outcome, matured, seen), number = self._shapes.popitem()
             counted = cells[cell]
-            counted["outcome", outcome] += number
-            if matured:
-                counted["matured", outcome] += number
-            if outcome == IN_FLIGHT:
-                counted["in_flight", names[seen[-1]]] += number
-                continue
-            if outcome in _UNPAID:
-                counted["dropped", names[seen[-1]]] += number
-            for position in seen:
-                counted["entered", names[position]] += number
+            for key, of in shape_of(names, outcome, seen, number, matured=matured):
+                counted[key] += of
         while self._waits:
             cell, waits = self._waits.popitem()
             counted = cells[cell]
@@ -379,16 +372,6 @@ class Tally:
                 elif any(row[1] == kind and row[0] <= self._as_of for row in group):
                     self._log["without_checkout_id",] += 1
 
-    def _records(self) -> None:
-        for loss in self._gathered.losses.values():
-            kept = "kept" if loss.kept else ""
-            self._log["lost_events", loss.source, loss.reason, kept] += loss.count
-        for declared in self._gathered.declarations.values():
-            steps = json.dumps([step.model_dump(exclude_none=True) for step in declared.steps])
-            limits = (declared.abandon_after, declared.recover_within)
-            gap, within = (limit // timedelta(microseconds=1) for limit in limits)
-            self._log["definition", micros(declared.occurred_at), steps, gap, within] += 1
-
     # Orders and refunds
 
     def _orders(self) -> None:
@@ -520,6 +503,43 @@ class Tally:
         else:
             self._log[fact,] += 1
             self._log[f"{fact}_money", currency or ""] += units
+
+
+def records_of(
+    declarations: Mapping[str, FunnelDeclared], losses: Mapping[str, EventsLost]
+) -> Iterator[tuple[Key, int]]:
+    """What the log's records that are not about shoppers come to."""
+    for loss in losses.values():
+        yield ("lost_events", loss.source, loss.reason, "kept" if loss.kept else ""), loss.count
+    for declared in declarations.values():
+        steps = json.dumps([step.model_dump(exclude_none=True) for step in declared.steps])
+        limits = (declared.abandon_after, declared.recover_within)
+        gap, within = (limit // timedelta(microseconds=1) for limit in limits)
+        yield ("definition", micros(declared.occurred_at), steps, gap, within), 1
+
+
+def shape_of(
+    names: tuple[str, ...], outcome: str, seen: tuple[int, ...], number: int, *, matured: bool
+) -> Iterator[tuple[Key, int]]:
+    """What journeys of one shape come to.
+
+    Args:
+        names: The names of the steps.
+        outcome: What became of them.
+        seen: The positions of the steps that they were seen at, in order.
+        number: How many they are.
+        matured: Whether their first abandonment is as long ago as a recovery may take.
+    """
+    yield ("outcome", outcome), number
+    if matured:
+        yield ("matured", outcome), number
+    if outcome == IN_FLIGHT:
+        yield ("in_flight", names[seen[-1]]), number
+        return
+    if outcome in _UNPAID:
+        yield ("dropped", names[seen[-1]]), number
+    for position in seen:
+        yield ("entered", names[position]), number
 
 
 def _earliest(shown: list[Any]) -> Any:

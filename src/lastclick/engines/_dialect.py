@@ -1,0 +1,66 @@
+"""What differs between the databases: a few ways of saying the same thing.
+
+Everything else in the statements is SQL that DuckDB, Spark and ClickHouse read alike. Of all that
+is compared in a row (`Dialect.row`), no part may be NULL, since they disagree on where it sorts.
+"""
+
+from collections.abc import Callable, Mapping
+
+import attrs
+
+
+@attrs.frozen
+class Dialect:
+    """The hooks of one database.
+
+    Attributes:
+        name: What counts, as the report says it.
+        quoted: A text as a literal.
+        gather: The values of an expression where a condition holds, as a list.
+        where: The members ``x`` of a list for which a condition holds.
+        smallest: The smallest member of a list, NULL where it is empty.
+        largest: The largest one.
+        gaps: The members of a list of instants, and no others, that a gap longer than so many
+            microseconds follows: up to the next one, or up to an end.
+        row: Several values as one that is compared from left to right.
+        part: One of them, by its name.
+        div: An integer that is not negative, divided by another, rounded down.
+        wide: An integer as one of at least 38 digits.
+        text: Something as text.
+    """
+
+    name: str
+    quoted: Callable[[str], str]
+    gather: Callable[[str, str], str]
+    where: Callable[[str, str], str]
+    smallest: Callable[[str], str]
+    largest: Callable[[str], str]
+    gaps: Callable[[str, str, int], str]
+    row: Callable[[Mapping[str, str]], str]
+    part: Callable[[str, str, tuple[str, ...]], str]
+    div: Callable[[str, int], str]
+    wide: Callable[[str], str]
+    text: Callable[[str], str]
+
+
+def _doubled(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+DUCKDB = Dialect(
+    name="duckdb",
+    quoted=_doubled,
+    gather=lambda value, condition: f"list({value}) FILTER (WHERE {condition})",
+    where=lambda items, condition: f"list_filter({items}, lambda x: {condition})",
+    smallest=lambda items: f"list_min({items})",
+    largest=lambda items: f"list_max({items})",
+    gaps=lambda items, end, gap: (
+        f"list_filter(list_sort({items}), lambda x, i: "
+        f"coalesce(list_sort({items})[i + 1], {end}) - x > {gap})"
+    ),
+    row=lambda parts: "{" + ", ".join(f"{name}: {value}" for name, value in parts.items()) + "}",
+    part=lambda row, name, _: f"{row}.{name}",
+    div=lambda value, by: f"(({value}) // {by})",
+    wide=lambda value: f"CAST({value} AS HUGEINT)",
+    text=lambda value: f"CAST({value} AS VARCHAR)",
+)
