@@ -358,8 +358,8 @@ class Tally:
         if it.order_at is not None:
             if it.last > it.order_at:
                 log["activity_after_order",] += 1
-            if len(it.orders) > 1:
-                log["further_orders",] += len({row[5] for row in it.orders}) - 1
+            if len(it.orders) > 1 and (further := len({row[5] for row in it.orders}) - 1):
+                log["further_orders",] += further
         if it.two_currencies:
             log["two_currencies",] += 1
 
