@@ -88,18 +88,10 @@ def gather(events: Events, chosen: Chosen, rows: Rows) -> Gathered:
         ConfigError: Several funnels and none chosen, or no definition of the one chosen.
     """
     began = time.perf_counter()
-    given = _given(chosen)
-    if isinstance(chosen, str):
-        rows.funnel = chosen
-    elif given is not None:
-        rows.funnel = given.funnel
+    records = Records(chosen, rows)
     by_checkout, by_order, strays = Exchange(_CHECKOUT_ID), Exchange(0), Exchange(_EVENT_ID)
-    declarations: dict[str, FunnelDeclared] = {}
-    losses: dict[str, EventsLost] = {}
     latest = None
-    for found, records in (
-        events.read_rows(rows) if isinstance(events, _Source) else _read(events, rows)
-    ):
+    for found, others in rows_of(events, rows):
         attempts = [row for row in found if row[1] < REFUNDED and row[_CHECKOUT_ID]]
         by_checkout.put_all(attempts)
         if len(attempts) < len(found):
@@ -116,23 +108,62 @@ def gather(events: Events, chosen: Chosen, rows: Rows) -> Gathered:
         if attempts:
             newest = max(map(_TIME, attempts))
             latest = newest if latest is None else max(latest, newest)
-        for record in records:
-            if isinstance(record, FunnelDeclared):
-                _keep(declarations, record)
-            else:
-                _keep(losses, record)
+        records.keep(others)
     return Gathered(
         funnel=rows.funnel or "",
-        declaration=_definition(given, rows, chosen, declarations, latest),
+        declaration=records.definition(latest),
         by_checkout=by_checkout,
         by_order=by_order,
         strays=strays,
-        declarations=declarations,
-        losses=losses,
+        declarations=records.declarations,
+        losses=records.losses,
         latest=latest,
         seconds=time.perf_counter() - began,
         problems=getattr(events, "problems", None),
     )
+
+
+class Records:
+    """What a log says beside its rows: definitions, and what was lost.
+
+    Args:
+        chosen: The funnel that was asked for.
+        rows: What makes the rows of the reading; it is told which funnel to read.
+    """
+
+    def __init__(self, chosen: Chosen, rows: Rows) -> None:
+        self.declarations: dict[str, FunnelDeclared] = {}
+        self.losses: dict[str, EventsLost] = {}
+        self._chosen, self._rows = chosen, rows
+        self._given = _given(chosen)
+        if isinstance(chosen, str):
+            rows.funnel = chosen
+        elif self._given is not None:
+            rows.funnel = self._given.funnel
+
+    def keep(self, others: Iterable[FunnelDeclared | EventsLost]) -> None:
+        """Keep one record an id."""
+        for record in others:
+            if isinstance(record, FunnelDeclared):
+                _keep(self.declarations, record)
+            else:
+                _keep(self.losses, record)
+
+    def definition(self, latest: int | None) -> FunnelDeclared:
+        """The definition to read by.
+
+        Args:
+            latest: The latest shopper event, None where there is none.
+
+        Raises:
+            ConfigError: Several funnels and none chosen, or no definition of the one chosen.
+        """
+        return _definition(self._given, self._rows, self._chosen, self.declarations, latest)
+
+
+def rows_of(events: Events, rows: Rows) -> Iterator[Batch]:
+    """Events as rows and records, some hundred at a time."""
+    return events.read_rows(rows) if isinstance(events, _Source) else _read(events, rows)
 
 
 def _read(events: Events, rows: Rows) -> Iterator[Batch]:

@@ -19,12 +19,14 @@ from lastclick.events import Event, parse_line, utc
 T = TypeVar("T")
 
 SUFFIXES = (".jsonl", ".ndjson", ".jsonl.gz", ".ndjson.gz")
-_GZIP = b"\x1f\x8b"
+GZIP = b"\x1f\x8b"
+#: What may stand around a line; other tools do not pass over more either.
+_WHITE = b" \t\r\n"
 _BOM = b"\xef\xbb\xbf"
 _BLOCK_BYTES = 1024 * 1024
 _BATCH_LINES = 100
 #: A line is at most 32 KiB; what goes on for longer is no log.
-_LONGEST_LINE = 1024 * 1024
+LONGEST_LINE = 1024 * 1024
 _PLACES = 10
 
 
@@ -139,7 +141,7 @@ class Log:
         return [self.path]
 
     def __iter__(self) -> Iterator[Event]:
-        meter = _Meter(self)
+        meter = Meter(self)
         for file, start, lines in meter.batches():
             for number, line in enumerate(lines, start):
                 try:
@@ -150,21 +152,14 @@ class Log:
 
     def read_rows(self, rows: Rows) -> Iterator[Batch]:
         """The same as rows, for counting."""
-        meter = _Meter(self)
+        meter = Meter(self)
         for file, start, lines in meter.batches():
-            found, others = rows.of_lines(lines)
-            records = []
-            for place, other in others:
-                if isinstance(other, EventError):
-                    meter.refuse(file, start + place, lines[place], other)
-                else:
-                    records.append(other)
-            yield found, records
+            yield meter.sorted_out(rows, file, start, lines)
         self._problems = meter.problems()
 
     def lines(self) -> Iterator[tuple[Path, int, bytes]]:
         """Every line that is not blank, as it is, with its file and number; for tools."""
-        meter = _Meter(self)
+        meter = Meter(self)
         for file, start, lines in meter.batches():
             for number, line in enumerate(lines, start):
                 yield file, number, line
@@ -174,7 +169,7 @@ class Log:
         return f"Log({str(self.path)!r})"
 
 
-class _Meter:
+class Meter:
     """One pass over the files of a log, and what it met."""
 
     def __init__(self, log: Log) -> None:
@@ -182,6 +177,7 @@ class _Meter:
         self._files = self._passed = self._lines = 0
         self._blank = self._unreadable = self._torn = 0
         self._places: list[Place] = []
+        self._found: list[tuple[Path, int]] | None = None
 
     def problems(self) -> Problems:
         return Problems(
@@ -194,14 +190,20 @@ class _Meter:
             places=tuple(self._places),
         )
 
+    def files(self) -> list[tuple[Path, int]]:
+        """The files of this pass, with their sizes."""
+        if self._found is None:
+            self._found = []
+            for path in self._log.files():
+                with suppress(FileNotFoundError):  # deleted, or sent, since it was listed
+                    status = _as_it_is_now(path, os.stat)
+                    if self._wanted(status):
+                        self._found.append((path, status.st_size))
+        return self._found
+
     def batches(self) -> Iterator[tuple[Path, int, list[bytes]]]:
         """Whole lines of one file, some 100 at a time, with the number of the first."""
-        files: list[tuple[Path, int]] = []
-        for path in self._log.files():
-            with suppress(FileNotFoundError):  # deleted, or sent, since it was listed
-                status = _as_it_is_now(path, os.stat)
-                if self._wanted(status):
-                    files.append((path, status.st_size))
+        files = self.files()
         total, done = sum(size for _, size in files), 0
         for file, size in files:
             self._files += 1
@@ -224,7 +226,7 @@ class _Meter:
         start = 1
         try:
             with _as_it_is_now(file, lambda path: path.open("rb")) as raw:
-                packed = raw.read(2) == _GZIP
+                packed = raw.read(2) == GZIP
                 raw.seek(0)
                 with gzip.open(raw) if packed else raw as stream:
                     # read1, since read would forget what came before a break in the same block
@@ -251,11 +253,22 @@ class _Meter:
                 block, first = block.removeprefix(_BOM), False
             *lines, left = (left + block).split(b"\n")
             for at in range(0, len(lines), _BATCH_LINES):
-                yield [line.strip() for line in lines[at : at + _BATCH_LINES]]
-            if len(left) > _LONGEST_LINE:
-                left = left[:_LONGEST_LINE]
-        if left.strip():
-            yield [left.strip()]
+                yield [line.strip(_WHITE) for line in lines[at : at + _BATCH_LINES]]
+            if len(left) > LONGEST_LINE:
+                left = left[:LONGEST_LINE]
+        if left.strip(_WHITE):
+            yield [left.strip(_WHITE)]
+
+    def sorted_out(self, rows: Rows, file: Path, start: int, lines: list[bytes]) -> Batch:
+        """The rows and records of some lines; what is neither is refused."""
+        found, others = rows.of_lines(lines)
+        records = []
+        for place, other in others:
+            if isinstance(other, EventError):
+                self.refuse(file, start + place, lines[place], other)
+            else:
+                records.append(other)
+        return found, records
 
     def refuse(self, file: Path, number: int, line: bytes, error: EventError) -> None:
         if error.reason == "json_invalid" and line.startswith(b'{"v"'):

@@ -38,7 +38,7 @@ ENTERED, FAILED, ORDERED, SENT, CLICKED, ASSIGNED, SURVEYED, REFUNDED, CANCELLED
 )
 
 #: Those whose lines are read without an event object. Surveys are few, and have much to check.
-_USUAL = {
+USUAL = {
     "step_entered": ENTERED,
     "step_failed": FAILED,
     "order_completed": ORDERED,
@@ -48,7 +48,7 @@ _USUAL = {
     "order_refunded": REFUNDED,
     "order_cancelled": CANCELLED,
 }
-_KINDS = {**_USUAL, "survey_answered": SURVEYED}
+_KINDS = {**USUAL, "survey_answered": SURVEYED}
 #: By kind: the required field, the optional one, and where the money is.
 _FIELDS: tuple[tuple[str, str | None, str | None], ...] = (
     ("step", None, "value"),
@@ -224,7 +224,7 @@ class Rows:
     def _usual(self, record: Any) -> Row | None:
         """The row of a line of the usual shape; None sends the line the long way."""
         try:
-            kind = _USUAL[record["type"]]
+            kind = USUAL[record["type"]]
             what_key, more_key, price_key = _FIELDS[kind]
             event_id, checkout_id = record["event_id"], record["checkout_id"]
             what, get = record[what_key], record.get

@@ -37,7 +37,7 @@ class Told:
         where: str = "true",
         **parts: str,
     ) -> str:
-        """A select that counts, by cell and parts: ``p`` a step, ``a b c`` texts, ``i`` an integer."""
+        """A select that counts, by cell and parts: ``p`` a step, ``a b c`` texts, ``i`` a number."""
         columns = {"cell": cell, "day": day} | parts
         by = [column for column in columns.values() if column not in ("''", "'*'", "0")]
         grouped = f" GROUP BY {', '.join(by)}" if by else ""
@@ -212,7 +212,7 @@ class Told:
                 opened = place if opened is None else opened
 
     def _orders(self) -> Iterator[str]:
-        tell, wide = self.tell, self._say.wide
+        tell = self.tell
         kind = {"a": "outcome"}
         money = {"a": "outcome", "b": "currency"}
         order_day = self._template.day("t")

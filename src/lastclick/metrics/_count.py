@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypedDict
 
 import attrs
 
@@ -182,18 +182,33 @@ class Asked:
         )
 
 
+class Asking(TypedDict, total=False):
+    """The settings of `measure` that every engine takes, and what they mean, are the same."""
+
+    as_of: datetime | None
+    by: str | Sequence[str]
+    unit: Unit
+    exclude: Mapping[str, Sequence[str | int | bool | None]]
+    closed: bool
+    within: timedelta | None
+    abandon_after: timedelta | None
+    recover_within: timedelta | None
+    timezone: str
+    touch: Touch
+
+
 def asked(
     *,
-    as_of: datetime | None,
-    by: str | Sequence[str],
-    unit: Unit,
-    exclude: Mapping[str, Sequence[str | int | bool | None]],
-    closed: bool,
-    within: timedelta | None,
-    abandon_after: timedelta | None,
-    recover_within: timedelta | None,
-    timezone: str,
-    touch: Touch,
+    as_of: datetime | None = None,
+    by: str | Sequence[str] = (),
+    unit: Unit = "attempt",
+    exclude: Mapping[str, Sequence[str | int | bool | None]] = EXCLUDE,
+    closed: bool = False,
+    within: timedelta | None = None,
+    abandon_after: timedelta | None = None,
+    recover_within: timedelta | None = None,
+    timezone: str = "UTC",
+    touch: Touch = "first",
 ) -> Asked:
     """The settings, checked.
 

@@ -1,0 +1,111 @@
+"""What all engines have in common: read, fold by SQL, count, and let the core make the report."""
+
+import time
+from bisect import bisect_right
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from typing import Any, Protocol
+from zoneinfo import ZoneInfo
+
+import attrs
+
+from lastclick._gather import Records
+from lastclick._rows import Rows, instant, local
+from lastclick.engines._cells import Row, cells_of
+from lastclick.engines._dialect import Dialect
+from lastclick.engines._sql import DAY, QUARTER_HOUR, Table, Template
+from lastclick.engines._told import Told
+from lastclick.metrics import Counts, Delivery, Report, report_from
+from lastclick.metrics._count import Asked
+from lastclick.metrics._counts import LOG
+from lastclick.metrics._tally import records_of
+
+#: Called now and then with the statements run and the statements in all.
+Progress = Callable[[int, int], object] | None
+
+
+@attrs.frozen
+class Read:
+    """What an engine's reading met; the rows are in its table ``facts``.
+
+    Attributes:
+        earliest: The earliest instant in the rows, None where there are none.
+        latest: The latest shopper event, None where there is none.
+        redelivered: Events that came more than once.
+        problems: What could not be read, where the source says so.
+    """
+
+    earliest: int | None
+    latest: int | None
+    redelivered: int
+    problems: Any
+
+
+class Engine(Protocol):
+    """A database that reads rows into a table and answers SQL about them."""
+
+    @property
+    def dialect(self) -> Dialect: ...
+
+    def read(self, rows: Rows, records: Records, asked: Asked) -> Read: ...
+
+    def make(self, table: Table) -> None: ...
+
+    def answer(self, select: str) -> Iterator[Row]: ...
+
+
+def report_by(
+    engine: Engine, records: Records, rows: Rows, question: Asked, progress: Progress
+) -> Report:
+    """The report of what an engine reads and counts."""
+    began = time.perf_counter()
+    read = engine.read(rows, records, question)
+    declaration = records.definition(read.latest)
+    basis = question.basis(rows.funnel or "", declaration, read.latest)
+    as_of = -1 if basis.as_of is None else basis.as_of
+    earliest = as_of if read.earliest is None else min(read.earliest, as_of)
+    template = Template(basis, as_of, offsets(basis.timezone, earliest, as_of), engine.dialect)
+    tables, selects = list(template.tables()), list(Told(template).all())
+    done, all_ = 0, len(tables) + len(selects)
+    for table in tables:
+        engine.make(table)
+        done += 1
+        if progress is not None:
+            progress(done, all_)
+    answers: list[Row] = []
+    for select in selects:
+        answers += engine.answer(select)
+        done += 1
+        if progress is not None:
+            progress(done, all_)
+    cells = cells_of(answers, basis.law.steps)
+    for key, number in records_of(records.declarations, records.losses):
+        log = cells.setdefault(LOG, {})
+        log[key] = log.get(key, 0) + number
+    seconds = time.perf_counter() - began
+    delivery = Delivery(read.redelivered, seconds, read.problems, engine.dialect.name)
+    return attrs.evolve(report_from(Counts(basis, cells)), reading=delivery)
+
+
+def offsets(timezone: str, earliest: int, latest: int) -> list[tuple[int, int]]:
+    """From which instant on a zone's clocks are ahead of UTC by how much, in microseconds.
+
+    Between two instants, to the quarter of an hour; the first entry is of the earliest.
+    """
+    zone = ZoneInfo(timezone)
+
+    def ahead(quarter: int) -> int:
+        offset = local(instant(quarter * QUARTER_HOUR), zone).utcoffset() or timedelta(0)
+        return offset // timedelta(microseconds=1)
+
+    first, last = earliest // QUARTER_HOUR, latest // QUARTER_HOUR
+    found = [(first * QUARTER_HOUR, ahead(first))]
+    days = DAY // QUARTER_HOUR
+    for since in range(first, last + 1, days):
+        until = min(since + days, last)
+        if ahead(until) != found[-1][1]:
+            quarters = range(since, until + 1)
+            before = found[-1][1]
+            change = bisect_right(quarters, 0, key=lambda quarter: ahead(quarter) != before)
+            found.append((quarters[change] * QUARTER_HOUR, ahead(quarters[change])))
+    return found

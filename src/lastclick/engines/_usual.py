@@ -1,0 +1,122 @@
+"""Lines of the usual shape as rows, by SQL; what looks unusual is read by `lastclick._rows`.
+
+A line is usual only where SQL cannot understand it in another way than Python does: types are
+right, texts hold no escapes, instants are in UTC. All others are left to the core, so that both
+ways accept the same lines and mean the same by them.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+
+from lastclick._rows import ASSIGNED, CANCELLED, CLICKED, FAILED, ORDERED, REFUNDED, SENT, USUAL
+from lastclick.events import MAX_ATTRIBUTES, MAX_ID_LENGTH
+
+#: The fields that rows are made from, each as the JSON text of its value.
+FIELDS = (
+    *("v", "type", "event_id", "funnel", "occurred_at", "checkout_id", "customer_id"),
+    *("attributes", "step", "value", "reason", "order_id", "total", "refund_id", "amount"),
+    *("channel", "campaign", "arm", "share"),
+)
+_INSTANT = (
+    r'"(\d{3}[1-9]|\d\d[1-9]0|\d[1-9]00|[1-9]000)-\d\d-\d\dT([01]\d|2[0-3]):[0-5]\d:[0-5]\d'
+    r'(\.\d{3}|\.\d{6})?Z"'
+)
+_AMOUNT = r'"[0-9]{1,12}(\.[0-9]{1,4})?"'
+_SHARE = r'"0\.[0-9]{1,18}"'
+_NAMED = r'"[^"\\]+":("[^"\\]*"|null|true|false|0|-?[1-9]\d{0,17})'
+_FLAT = rf"\{{({_NAMED}(,{_NAMED})*)?\}}"
+
+
+def facts(source: str, by: Sequence[str], exclude: Mapping[str, Sequence[object]]) -> str:
+    """A select of rows, as `lastclick._rows` has them, with their funnels and files.
+
+    Args:
+        source: A table of `FIELDS`, each as JSON text, and the number of the ``file``.
+        by: The attributes whose values form the group.
+        exclude: By attribute, the values that exclude.
+
+    Returns:
+        The select; ``kind`` is NULL where the line is not usual.
+    """
+    kinds = " ".join(f"""WHEN '"{name}"' THEN {kind}""" for name, kind in USUAL.items())
+    price = "CAST(price->>'amount' AS DECIMAL(20, 4)) * CAST(10000 AS DECIMAL(5, 0))"
+    return f"""SELECT t, CASE WHEN usual THEN kind END AS kind,
+        {_text("event_id")} AS event_id, {_text("checkout_id")} AS checkout_id,
+        {_text("customer_id")} AS customer_id, {_text("what")} AS what, {_text("more")} AS more,
+        CASE WHEN price IS NOT NULL AND usual THEN CAST({price} AS BIGINT) END AS units,
+        CASE WHEN kind = {ASSIGNED} THEN {_text("share")} ELSE price->>'currency' END AS currency,
+        excluded, grp, {_text("funnel")} AS funnel, file
+    FROM (SELECT *, coalesce(
+            t IS NOT NULL AND v = '1' AND {_is_id("event_id")} AND {_is_id("checkout_id")}
+            AND {_is_id("funnel")} AND {_is_id("what")}
+            AND (customer_id IS NULL OR {_is_id("customer_id")})
+            AND CASE WHEN more IS NULL THEN kind <> {FAILED} ELSE {_is_id("more")} END
+            AND (kind <> {ASSIGNED} OR what IN ('"treated"', '"holdout"')
+                AND (share IS NULL OR regexp_full_match(share, '{_SHARE}')))
+            AND (price IS NULL OR regexp_full_match(CAST(price->'amount' AS VARCHAR), '{_AMOUNT}')
+                AND regexp_full_match(CAST(price->'currency' AS VARCHAR), '"[A-Z]{{3}}"'))
+            AND (attributes IS NULL OR {_flat("attributes")}), false) AS usual
+        FROM (SELECT v, event_id, checkout_id, customer_id, funnel, attributes, kind, share, file,
+                CASE WHEN regexp_full_match(occurred_at, '{_INSTANT}') THEN epoch_us(TRY_CAST(
+                    substr(occurred_at, 2, length(occurred_at) - 3) AS TIMESTAMP)) END AS t,
+                CASE WHEN kind <= {FAILED} THEN step
+                    WHEN kind IN ({ORDERED}, {REFUNDED}, {CANCELLED}) THEN order_id
+                    WHEN kind = {ASSIGNED} THEN arm ELSE channel END AS what,
+                CASE WHEN kind = {FAILED} THEN reason WHEN kind = {REFUNDED} THEN refund_id
+                    WHEN kind IN ({SENT}, {CLICKED}, {ASSIGNED}) THEN campaign END AS more,
+                CASE WHEN kind <= {FAILED} THEN value WHEN kind = {ORDERED} THEN total
+                    WHEN kind = {REFUNDED} THEN amount END AS price,
+                {_excluded(exclude)} AS excluded, {_group(by)} AS grp
+            FROM (SELECT *, CASE type {kinds} END AS kind FROM {source}) kinds) parts) rows"""
+
+
+def plain(name: str) -> bool:
+    """Whether a path to an attribute of this name can be written."""
+    return '"' not in name and "\\" not in name
+
+
+def _text(column: str) -> str:
+    return f"substr({column}, 2, length({column}) - 2)"
+
+
+def _is_id(column: str) -> str:
+    return (
+        f"({column}[1] = '\"' AND length({column}) BETWEEN 3 AND {MAX_ID_LENGTH + 2}"
+        f" AND NOT contains({column}, '\\'))"
+    )
+
+
+def _flat(attributes: str) -> str:
+    # Names are only looked at where a text is long enough for a long one, or for many.
+    few = min(MAX_ID_LENGTH, MAX_ATTRIBUTES * len('"":0,'))
+    keys = f"json_keys({attributes})"
+    return (
+        f"(regexp_full_match({attributes}, '{_FLAT}') AND CASE"
+        f" WHEN length({attributes}) <= {few} THEN true"
+        f" ELSE len({keys}) <= {MAX_ATTRIBUTES}"
+        f" AND len(list_filter({keys}, lambda x: length(x) > {MAX_ID_LENGTH})) = 0 END)"
+    )
+
+
+def _value(name: str) -> str:
+    """The JSON text of an attribute's value, NULL where there is none."""
+    path = f'$."{name}"'.replace("'", "''")
+    return f"CAST(json_extract(attributes, '{path}') AS VARCHAR)"
+
+
+def _excluded(exclude: Mapping[str, Sequence[object]]) -> str:
+    tests = []
+    for name, values in exclude.items():
+        texts = [json.dumps(value, ensure_ascii=False).replace("'", "''") for value in values]
+        if texts:
+            listed = ", ".join(f"'{text}'" for text in texts)
+            tests.append(f"coalesce({_value(name)} IN ({listed}), false)")
+    return f"({' OR '.join(tests) or 'false'})"
+
+
+def _group(by: Sequence[str]) -> str:
+    if not by:
+        return "''"
+    values = [f"coalesce({_value(name)}, 'null')" for name in by]
+    listed = " || ', ' || ".join(values)
+    return f"'[' || {listed} || ']'"

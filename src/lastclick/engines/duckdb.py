@@ -1,0 +1,246 @@
+"""DuckDB as the engine: JSON lines and Parquet on disk or in an object store. Extra ``duckdb``."""
+
+import json
+import tempfile
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import ExitStack, suppress
+from pathlib import Path
+from typing import Any
+
+import duckdb
+from typing_extensions import Unpack
+
+from lastclick._gather import Chosen, Events, Records, rows_of
+from lastclick._log import GZIP, LONGEST_LINE, Log, Meter, read_log
+from lastclick._rows import CANCELLED, REFUNDED, Rows
+from lastclick._rows import Row as Fact
+from lastclick.engines._cells import Row
+from lastclick.engines._dialect import DUCKDB, Dialect
+from lastclick.engines._measure import Progress, Read, report_by
+from lastclick.engines._sql import Table
+from lastclick.engines._usual import FIELDS, facts, plain
+from lastclick.metrics import Report
+from lastclick.metrics._count import Asked, Asking, asked
+
+_FACTS = """
+    t BIGINT, kind TINYINT, event_id VARCHAR, checkout_id VARCHAR, customer_id VARCHAR,
+    what VARCHAR, more VARCHAR, units BIGINT, currency VARCHAR, excluded BOOLEAN, grp VARCHAR
+"""
+_COLUMNS = [column.split()[0] for column in _FACTS.split(",")]
+_ROWS = 20_000
+
+
+def measure(
+    source: "Events | Path | str",
+    funnel: Chosen = None,
+    *,
+    connection: "duckdb.DuckDBPyConnection | None" = None,
+    progress: Progress = None,
+    **settings: Unpack[Asking],
+) -> Report:
+    """The report of `lastclick.measure`, counted by DuckDB: the same, to the last digit.
+
+    Tables that do not fit into memory go to a temporary folder, which is removed at the end.
+
+    Args:
+        source: A log: a directory or a file, gzipped or plain; the URL of one in an object store,
+            with wildcards; what `read_log` gives; or events.
+        funnel: As for `lastclick.measure`, as are the other settings.
+        connection: One of yours, for its limits, extensions and secrets; it is left as it was.
+        progress: Called now and then with the statements run and the statements in all.
+
+    Raises:
+        ConfigError: As `lastclick.measure` does.
+        LogError: There is nothing at the path.
+
+    Example:
+        >>> from lastclick import Funnel
+        >>> from lastclick.engines.duckdb import measure
+        >>> from lastclick.sinks import FileSink
+        >>> with Funnel("checkout", steps=("cart",), sink=FileSink("var/log")) as funnel:
+        ...     funnel.checkout("c-1").enter("cart")
+        >>> measure("var/log").started
+        1
+
+    .. versionadded:: 0.1.0
+    """
+    question = asked(**settings)
+    rows = question.rows()
+    records = Records(funnel, rows)
+    with ExitStack() as stack:
+        if connection is None:
+            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="lastclick-"))
+            connection = stack.enter_context(duckdb.connect(config={"temp_directory": folder}))
+        own = stack.enter_context(connection.cursor())  # its temporary tables end with it
+        return report_by(_DuckDB(own, source), records, rows, question, progress)
+
+
+class _DuckDB:
+    """One reading and counting.
+
+    Args:
+        connection: Whose temporary tables are made.
+        source: What is read.
+    """
+
+    dialect: Dialect = DUCKDB
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, source: Events | Path | str) -> None:
+        self._connection, self._source = connection, source
+        self._told: list[Fact] = []
+
+    def read(self, rows: Rows, records: Records, question: Asked) -> Read:
+        """Read the source into the table ``facts``."""
+        self._run(f"CREATE TEMP TABLE told ({_FACTS})")
+        self._run(f"CREATE TEMP TABLE lines ({_FACTS}, funnel VARCHAR, file USMALLINT)")
+        problems = self._read(rows, records, question)
+        self._hand_over()
+        found = self._rows("SELECT DISTINCT funnel FROM lines WHERE kind IS NOT NULL")
+        rows.funnels |= {name for (name,) in found}
+        if rows.funnel is None:
+            rows.funnel = min(rows.funnels, default=None)
+        self._spell_groups()
+        self._run(
+            f"""CREATE TEMP VIEW facts AS
+            SELECT * FROM told UNION ALL SELECT {", ".join(_COLUMNS)} FROM lines
+            WHERE kind IS NOT NULL AND funnel = {self.dialect.quoted(rows.funnel or "")}"""
+        )
+        back = f"kind IN ({REFUNDED}, {CANCELLED})"
+        ((earliest, latest),) = self._rows(
+            f"""SELECT min(t), max(t) FILTER (WHERE {back}
+                OR kind < {REFUNDED} AND checkout_id IS NOT NULL) FROM facts"""
+        )
+        return Read(earliest, latest, self._redelivered(back), problems)
+
+    def make(self, table: Table) -> None:
+        """Make a table."""
+        self._run(f"CREATE TEMP TABLE {table.name} AS {table.select}")
+
+    def answer(self, select: str) -> Iterator[Row]:
+        """The rows of a select."""
+        yield from self._rows(select)
+
+    def _run(self, statement: str) -> None:
+        self._connection.execute(statement)
+
+    def _rows(self, select: str) -> list[Any]:
+        return self._connection.execute(select).fetchall()
+
+    def _read(self, rows: Rows, records: Records, question: Asked) -> Any:
+        source = self._source
+        if isinstance(source, str | Path):
+            source = read_log(source)
+        if not isinstance(source, Log):
+            for found, others in rows_of(source, rows):
+                self._tell(found)
+                records.keep(others)
+            return getattr(source, "problems", None)
+        meter = Meter(source)
+        loaded = self._load([str(file) for file, _ in meter.files() if _named_well(file)], question)
+        refused = self._refused(loaded)
+        seen: dict[Path, int] = defaultdict(int)
+        for file, start, lines in meter.batches():
+            first = seen[file]
+            seen[file] += len(lines)
+            wanted = refused.get(str(file))
+            for number, line in enumerate(lines, first):
+                if wanted is None or number in wanted:
+                    place = start + number - first
+                    told, others = meter.sorted_out(rows, file, place, [line])
+                    self._tell(told)
+                    records.keep(others)
+        return meter.problems()
+
+    def _load(self, files: list[str], question: Asked) -> list[str]:
+        """Read the lines of files, and tell which of them could be read."""
+        names = [*question.by, *(name for name, _ in question.exclude)]
+        if not files or not all(map(plain, names)):
+            return []
+        try:
+            self._run(self._loading(files, question))
+        except duckdb.Error:
+            # One breaks off, or has been compressed meanwhile: the core's reader knows what to do.
+            whole = [file for file in files if self._is_whole(file)] if len(files) > 1 else []
+            return self._load(whole, question)
+        return files
+
+    def _is_whole(self, file: str) -> bool:
+        try:
+            self._run(f"SELECT count(v) FROM {self._lines([file])}")
+        except duckdb.Error:
+            return False
+        return True
+
+    def _lines(self, files: list[str]) -> str:
+        quoted = self.dialect.quoted
+        columns = ", ".join(f"{field}: 'JSON'" for field in FIELDS)
+        return (
+            f"read_json([{', '.join(map(quoted, files))}], format = 'newline_delimited',"
+            f" columns = {{{columns}}}, ignore_errors = true, filename = true,"
+            f" maximum_object_size = {LONGEST_LINE})"
+        )
+
+    def _loading(self, files: list[str], question: Asked) -> str:
+        listed = ", ".join(map(self.dialect.quoted, files))
+        texts = ", ".join(f"CAST({field} AS VARCHAR) AS {field}" for field in FIELDS)
+        source = (
+            f"(SELECT {texts}, list_position([{listed}], filename) AS file"
+            f" FROM {self._lines(files)})"
+        )
+        return f"INSERT INTO lines {facts(source, question.by, dict(question.exclude))}"
+
+    def _refused(self, files: list[str]) -> dict[str, set[int]]:
+        """By file, the places of lines that are not usual, among those that are not blank."""
+        refused: dict[str, set[int]] = {file: set() for file in files}
+        found = self._rows(
+            """SELECT l.file, l.rowid - f.first FROM lines l JOIN (
+                SELECT file, min(rowid) AS first FROM lines GROUP BY file) f ON f.file = l.file
+            WHERE l.kind IS NULL"""
+        )
+        for file, place in found:
+            refused[files[file - 1]].add(place)
+        return refused
+
+    def _tell(self, rows: list[Fact]) -> None:
+        """Add rows that the core has read."""
+        self._told += rows
+        if len(self._told) >= _ROWS:
+            self._hand_over()
+
+    def _hand_over(self) -> None:
+        if self._told:
+            types = [column.split()[1] for column in _FACTS.split(",")]
+            lists = ", ".join(f"unnest(CAST(? AS {type_}[]))" for type_ in types)
+            columns = [list(column) for column in zip(*self._told, strict=True)]
+            self._connection.execute(f"INSERT INTO told SELECT {lists}", columns)
+            self._told = []
+
+    def _spell_groups(self) -> None:
+        """Write groups as the core writes them, in ASCII."""
+        found = self._rows("SELECT DISTINCT grp FROM lines WHERE grp IS NOT NULL")
+        for (text,) in found:
+            if not text.isascii():
+                spelt = [json.dumps(json.loads(text)), text]
+                self._connection.execute("UPDATE lines SET grp = ? WHERE grp = ?", spelt)
+
+    def _redelivered(self, back: str) -> int:
+        """How many rows came before; a refund is told apart by less than an attempt's event."""
+        again = (
+            "hash(event_id) IN (SELECT hash(event_id) FROM facts GROUP BY 1 HAVING count(*) > 1)"
+        )
+        order = "kind, what, t, event_id, more, units, currency, excluded"
+        ((attempts,),) = self._rows(
+            f"SELECT count(*) - count(DISTINCT facts) FROM facts WHERE NOT {back} AND {again}"
+        )
+        ((orders,),) = self._rows(
+            f"SELECT count(*) - count(DISTINCT row({order})) FROM facts WHERE {back} AND {again}"
+        )
+        return attempts + orders
+
+
+def _named_well(file: Path) -> bool:
+    """Whether a file is packed if, and only if, its name says so."""
+    with suppress(OSError), file.open("rb") as raw:
+        return (raw.read(2) == GZIP) == file.name.endswith(".gz")
+    return False
