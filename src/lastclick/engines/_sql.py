@@ -431,11 +431,13 @@ class Template:
             "totals",
             f"""SELECT k, pos, {self._part("latest", "units", tuple(at))} AS units,
                 {self._part("opening", "units", names)} AS base
-            FROM (SELECT r.k, r.pos, {self.pick("max", at)} AS latest, min(c.opening) AS opening
-                FROM {self.rows} r JOIN carts c ON c.k = r.k
-                WHERE r.pos IS NOT NULL AND r.units IS NOT NULL AND c.shown > 1
-                    AND r.currency = {self._part("c.opening", "currency", names)}
-                GROUP BY r.k, r.pos) m
+            FROM (SELECT m.k, m.pos, m.latest, c.opening
+                FROM (SELECT r.k, r.pos, r.currency, {self.pick("max", at)} AS latest
+                    FROM {self.rows} r WHERE r.pos IS NOT NULL AND r.units IS NOT NULL
+                    GROUP BY r.k, r.pos, r.currency) m
+                JOIN carts c ON c.k = m.k
+                WHERE c.shown > 1
+                    AND m.currency = {self._part("c.opening", "currency", names)}) o
             WHERE NOT (pos = {self._part("opening", "pos", names)} AND {same})""",
         )
 
