@@ -20,8 +20,6 @@ T = TypeVar("T")
 
 SUFFIXES = (".jsonl", ".ndjson", ".jsonl.gz", ".ndjson.gz")
 GZIP = b"\x1f\x8b"
-#: What may stand around a line; other tools do not pass over more either.
-_WHITE = b" \t\r\n"
 _BOM = b"\xef\xbb\xbf"
 _BLOCK_BYTES = 1024 * 1024
 _BATCH_LINES = 100
@@ -253,11 +251,11 @@ class Meter:
                 block, first = block.removeprefix(_BOM), False
             *lines, left = (left + block).split(b"\n")
             for at in range(0, len(lines), _BATCH_LINES):
-                yield [line.strip(_WHITE) for line in lines[at : at + _BATCH_LINES]]
+                yield [line.strip() for line in lines[at : at + _BATCH_LINES]]
             if len(left) > LONGEST_LINE:
                 left = left[:LONGEST_LINE]
-        if left.strip(_WHITE):
-            yield [left.strip(_WHITE)]
+        if left.strip():
+            yield [left.strip()]
 
     def sorted_out(self, rows: Rows, file: Path, start: int, lines: list[bytes]) -> Batch:
         """The rows and records of some lines; what is neither is refused."""

@@ -14,6 +14,7 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from importlib.metadata import version
+from importlib.util import find_spec
 from itertools import count
 from pathlib import Path
 from typing import Annotated, Any, Literal, NoReturn
@@ -47,8 +48,18 @@ _EXCLUDED = "traffic=bot,staff,test"
 _SECRETS = "LASTCLICK_SECRETS"
 #: How often a log is looked at, in seconds, while it is watched.
 _WATCH_S = 2.0
+#: From how many bytes on a log is large: some seconds' work for the core.
+_LARGE = 64 * 1024 * 1024
 
 Told = Callable[[int, int], object] | None
+
+
+class Engine(StrEnum):
+    """What counts."""
+
+    AUTO = "auto"
+    PYTHON = "python"
+    DUCKDB = "duckdb"
 
 
 class Every(StrEnum):
@@ -243,6 +254,13 @@ def report(
     include_excluded: Annotated[
         bool, typer.Option("--include-excluded", help="Leave nothing out: count bots too.")
     ] = False,
+    engine: Annotated[
+        Engine,
+        typer.Option(
+            help="What counts; the report is the same. 'auto' takes DuckDB where it is installed "
+            "and the log is large."
+        ),
+    ] = Engine.AUTO,
     format_: Annotated[
         Format, typer.Option("--format", help="How the report is written.")
     ] = Format.TEXT,
@@ -304,10 +322,16 @@ def report(
     since = None if before is None else _instant(before, timezone)
     settings = PageFile() if theme is None else PageFile.load(theme)
 
+    by_duckdb = _by_duckdb(engine, log)
+
     def read(**other: Any) -> Report:
         with _progress("reading") as told:
-            events = read_log(log, progress=told)
+            events = read_log(log, progress=None if by_duckdb else told)
             try:
+                if by_duckdb:
+                    from lastclick.engines import duckdb
+
+                    return duckdb.measure(events, funnel, progress=told, **{**asked, **other})
                 return measure(events, funnel, **{**asked, **other})
             except ConfigError:
                 if next(events.lines(), None) is None:
@@ -364,6 +388,25 @@ def report(
             typer.echo(line)
     if not found.started:
         _stop("nothing to report: no attempt was seen at a step of this funnel", FOUND)
+
+
+def _by_duckdb(engine: Engine, log: Path) -> bool:
+    """Whether DuckDB counts; where it was not asked for by name, it is told."""
+    installed = find_spec("duckdb") is not None
+    if engine is Engine.DUCKDB and not installed:
+        _stop('--engine duckdb needs the extra: pip install "lastclick[duckdb]"', WRONG)
+    if engine is not Engine.AUTO or not installed:
+        return engine is Engine.DUCKDB
+    size = 0
+    for file in log.rglob("*") if log.is_dir() else [log]:
+        with suppress(OSError):  # gone meanwhile
+            size += file.stat().st_size
+    large = size >= _LARGE
+    if large:
+        typer.echo(
+            "lastclick: the log is large, so DuckDB counts (--engine python does not)", err=True
+        )
+    return large
 
 
 def _put(file: Path, page: Page) -> None:

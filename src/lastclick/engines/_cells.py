@@ -50,16 +50,17 @@ def cells_of(rows: Iterable[Row], steps: tuple[str, ...]) -> dict[Cell, dict[Key
                 counted[key] += of
         else:
             step = None if place is None else steps[place]
-            counted[_key(name, {"p": step, "a": a, "b": b, "c": c, "i": i})] += number
+            parts = {"p": step, "a": a, "b": b, "c": c, "i": i}
+            known = {letter: of for letter, of in parts.items() if of is not None}
+            counted[_key(name, known)] += number
     return {cell: dict(counted) for cell, counted in cells.items() if counted}
 
 
-def _key(name: str, told: dict[str, str | int | None]) -> Key:
-    letters = _PARTS.get(name)
-    if letters is None:
-        return (name, *(told[letter] for letter in "pabc" if told[letter] is not None))  # type: ignore[misc]
-    day = {"d": _day(told["i"])} if "d" in letters else {}
-    return (name, *((told | day)[letter] for letter in letters))
+def _key(name: str, parts: dict[str, str | int]) -> Key:
+    letters = _PARTS.get(name) or [letter for letter in "pabc" if letter in parts]
+    if "d" in letters:
+        parts = {**parts, "d": _day(int(parts["i"]))}
+    return (name, *(parts[letter] for letter in letters))
 
 
 @cache

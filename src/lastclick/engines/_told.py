@@ -37,7 +37,7 @@ class Told:
         where: str = "true",
         **parts: str,
     ) -> str:
-        """A select that counts, by cell and parts: ``p`` a step, ``a b c`` texts, ``i`` a number."""
+        """A select that counts, by cell and parts: ``p`` a step, ``a b c`` texts, ``i`` a count."""
         columns = {"cell": cell, "day": day} | parts
         by = [column for column in columns.values() if column not in ("''", "'*'", "0")]
         grouped = f" GROUP BY {', '.join(by)}" if by else ""

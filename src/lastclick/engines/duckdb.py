@@ -20,6 +20,7 @@ from lastclick.engines._dialect import DUCKDB, Dialect
 from lastclick.engines._measure import Progress, Read, report_by
 from lastclick.engines._sql import Table
 from lastclick.engines._usual import FIELDS, facts, plain
+from lastclick.errors import ConfigError
 from lastclick.metrics import Report
 from lastclick.metrics._count import Asked, Asking, asked
 
@@ -73,6 +74,10 @@ def measure(
             folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="lastclick-"))
             connection = stack.enter_context(duckdb.connect(config={"temp_directory": folder}))
         own = stack.enter_context(connection.cursor())  # its temporary tables end with it
+        ((ordered,),) = own.execute("SELECT current_setting('preserve_insertion_order')").fetchall()
+        if not ordered:
+            msg = "connection: preserve_insertion_order is false, so no line has a place; set it"
+            raise ConfigError(msg)
         return report_by(_DuckDB(own, source), records, rows, question, progress)
 
 
@@ -236,11 +241,13 @@ class _DuckDB:
         ((orders,),) = self._rows(
             f"SELECT count(*) - count(DISTINCT row({order})) FROM facts WHERE {back} AND {again}"
         )
-        return attempts + orders
+        return int(attempts + orders)
 
 
 def _named_well(file: Path) -> bool:
-    """Whether a file is packed if, and only if, its name says so."""
+    """Whether DuckDB takes the name for what it is: packed if it says so, and no pattern."""
+    if set("*?[") & set(str(file)):
+        return False
     with suppress(OSError), file.open("rb") as raw:
         return (raw.read(2) == GZIP) == file.name.endswith(".gz")
     return False

@@ -1,0 +1,516 @@
+"""DuckDB counts what the core counts, to the last digit."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import re
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+
+from benchmarks.generate import write
+from docs.conformance.run import CASES, arguments, lines_of
+from lastclick import Report, measure, read_log
+from lastclick.errors import ConfigError, LogError
+from tests import strategies
+
+pytest.importorskip("duckdb")
+
+import duckdb
+
+from lastclick.engines import duckdb as engine
+
+ALL = {case["name"]: case for case in CASES["cases"]}
+Lines = list[dict[str, Any]]
+
+
+def written(folder: Path, lines: Lines) -> Path:
+    """A log of these lines, in two files."""
+    folder.mkdir(exist_ok=True)
+    half = len(lines) // 2
+    for place, part in enumerate((lines[:half], lines[half:])):
+        text = "".join(json.dumps(line) + "\n" for line in part)
+        (folder / f"{place}.jsonl").write_text(text, "utf-8")
+    return folder
+
+
+def same(log: Path, **asked: Any) -> Report:
+    """The report of a log, once both have given the same, of the shop and of the delivery."""
+    core, ours = measure(read_log(log), **asked), engine.measure(log, **asked)
+    assert ours.to_dict() == core.to_dict()
+    assert ours.trend() == core.trend()
+    assert ours.reading is not None
+    assert core.reading is not None
+    assert ours.reading.problems == core.reading.problems
+    assert ours.reading.redelivered == core.reading.redelivered
+    assert ours.reading.engine == "duckdb"
+    return ours
+
+
+def same_answer(folder: Path, lines: Lines, options: dict[str, Any]) -> None:
+    """Both give the same report, or the same error."""
+    log, asked = written(folder, lines), arguments(options)
+    asked.pop("every", None)
+    refused = refusal(lambda: measure(read_log(log), **asked))
+    if refused is None:
+        same(log, **asked)
+    else:
+        assert refusal(lambda: engine.measure(log, **asked)) == refused
+
+
+def refusal(ask: Callable[[], object]) -> str | None:
+    """What was wrong with the question, None if nothing was."""
+    try:
+        ask()
+    except ConfigError as error:
+        return str(error)
+    return None
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_the_cases_are_the_same(name: str, tmp_path: Path) -> None:
+    """Every conformance case, whole: more than what the case itself expects."""
+    same_answer(tmp_path, lines_of(ALL[name]), ALL[name]["options"])
+
+
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(strategies.questions())
+def test_any_log_is_the_same(tmp_path: Path, question: tuple[Lines, dict[str, Any]]) -> None:
+    """On any log, asked in any way."""
+    same_answer(tmp_path, *question)
+
+
+@pytest.mark.long
+@settings(max_examples=400, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(strategies.questions())
+def test_very_many_logs_are_the_same(
+    tmp_path: Path, question: tuple[Lines, dict[str, Any]]
+) -> None:
+    """The same, on many more."""
+    same_answer(tmp_path, *question)
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {},
+        {"unit": "customer", "by": "device", "touch": "last", "timezone": "America/New_York"},
+        {"closed": True, "within": timedelta(hours=2), "exclude": {}, "by": ("device", "channel")},
+    ],
+)
+def test_a_shop_is_the_same(tmp_path: Path, asked: dict[str, Any]) -> None:
+    """A generated shop with redeliveries, bots, refunds and two currencies."""
+    write(tmp_path, 20_000, seed=7, segment_bytes=1_000_000)
+
+    assert same(tmp_path, **asked).started > 4_000
+
+
+# What SQL must not read in its own way
+
+
+def event(**fields: Any) -> dict[str, Any]:
+    """A step that was entered."""
+    return {
+        "v": 1,
+        "type": "step_entered",
+        "event_id": "e1",
+        "funnel": "checkout",
+        "occurred_at": "2026-10-01T10:00:00.000000Z",
+        "checkout_id": "c1",
+        "step": "cart",
+        **fields,
+    }
+
+
+DECLARED = strategies.declared("d1", 0, strategies.STEPS)
+ODD = [
+    "",
+    "   ",
+    "\t",
+    "\x0b",
+    '{"v":1,"type":"step_entered","event_id":"tor',
+    '{"v":1}',
+    "[1, 2]",
+    "3",
+    '"text"',
+    "null",
+    '{"v":NaN}',
+    "{} {}",
+    '{"a":"\x01"}',
+    '{"a":"\\ud83d"}',
+    *(
+        json.dumps(event(**fields))
+        for fields in (
+            {"v": 1.0},
+            {"v": True},
+            {"v": 2},
+            {"v": "1"},
+            {"event_id": 7},
+            {"event_id": ""},
+            {"event_id": "x" * 257},
+            {"event_id": "é" * 256},
+            {"checkout_id": None},
+            {"checkout_id": 12},
+            {"checkout_id": 'with "quotes" and \\'},
+            {"customer_id": ""},
+            {"customer_id": 3},
+            {"customer_id": "größe"},
+            {"funnel": "returns"},
+            {"funnel": ""},
+            {"funnel": 1},
+            {"type": "step_failed"},
+            {"type": "step_failed", "reason": "declined"},
+            {"type": "step_failed", "reason": 4},
+            {"type": "order_completed", "order_id": "o1", "total": {"amount": "59.90"}},
+            {"type": "order_completed", "order_id": "o2", "total": "59.90 EUR"},
+            {"type": "order_completed", "order_id": "o3", "total": 59.9},
+            {
+                "type": "order_completed",
+                "order_id": "o4",
+                "total": {"amount": "999999999999.9999", "currency": "EUR"},
+            },
+            {"type": "order_completed"},
+            {"type": "order_refunded", "order_id": "o4"},
+            {"type": "order_refunded", "order_id": "o4", "refund_id": None, "checkout_id": None},
+            {"type": "holdout_assigned", "arm": "treated", "share": "0.1"},
+            {"type": "holdout_assigned", "arm": "treated", "share": 0.1, "event_id": "e2"},
+            {"type": "holdout_assigned", "arm": "both"},
+            {"type": "reminder_sent", "channel": "email", "campaign": 5},
+            {"type": "survey_answered", "score": 4},
+            {"type": "parcel_sent"},
+            {"value": {"amount": "1.00005", "currency": "EUR"}},
+            {"value": {"amount": "1.5", "currency": "eur"}},
+            {"value": {"amount": "1e3", "currency": "EUR"}},
+            {"value": {"amount": "-1", "currency": "EUR"}},
+            {"value": {"amount": "0001.5000", "currency": "EUR"}},
+            {"value": None},
+            {"value": [1]},
+            {"attributes": None},
+            {"attributes": []},
+            {"attributes": {}},
+            {"attributes": {"device": "mobile", "deep": {"a": 1}}},
+            {"attributes": {"device": 1.5}},
+            {"attributes": {"device": 10**18}},
+            {"attributes": {"device": 2**63}},
+            {"attributes": {"device": -7}},
+            {"attributes": {"": "x"}},
+            {"attributes": {"n" * 257: "x"}},
+            {"attributes": {"n" * 256: "x"}},
+            {"attributes": {f"name {place}": place for place in range(65)}},
+            {"attributes": {f"name {place}": place for place in range(64)}},
+            {"attributes": {"device": "Größe"}, "event_id": "e3"},
+            {"attributes": {"device": 'a "b"'}, "event_id": "e4"},
+            {"attributes": {"device": "x" * 1_000}, "event_id": "e5"},
+            *(
+                {"occurred_at": at, "event_id": f"at {at}", "checkout_id": f"at {at}"}
+                for at in (
+                    "2026-10-01T10:00:00Z",
+                    "2026-10-01T10:00:00.5Z",
+                    "2026-10-01T10:00:00.123Z",
+                    "2026-10-01T10:00:00.1234567Z",
+                    "2026-10-01T10:00:00+02:00",
+                    "2026-10-01T10:00:00",
+                    "2026-10-01 10:00:00Z",
+                    "2026-10-01",
+                    "2026-02-30T10:00:00Z",
+                    "2026-10-01T24:00:00Z",
+                    "2026-10-01T23:59:60Z",
+                    "0000-10-01T10:00:00Z",
+                    "1969-12-31T23:59:59.999999Z",
+                    1790000000,
+                    None,
+                )
+            ),
+        )
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {},
+        {"by": "device", "exclude": {"device": (1, "mobile", None, True)}},
+        {"by": ('a "name"', "device"), "exclude": {}},
+        {"exclude": {"device": ()}, "by": "it's"},
+    ],
+)
+def test_odd_lines_mean_the_same(tmp_path: Path, asked: dict[str, Any]) -> None:
+    """Whatever a line looks like, both read it, refuse it, and tell where, alike."""
+    text = "\n".join([json.dumps(DECLARED), *ODD, *ODD, json.dumps(event())])
+    (tmp_path / "odd.jsonl").write_bytes(b"\xef\xbb\xbf" + text.encode() + b"\n\xff\xfe{}\r\n")
+    marked = [
+        event(checkout_id=f"m{place}", attributes={"device": value, "it's": value, 'a "name"': 1})
+        for place, value in enumerate(("mobile", "1", 1, True, None, "", "true"))
+    ]
+    written(tmp_path, marked)
+
+    report = same(tmp_path, funnel="checkout", **asked)
+
+    assert report.reading is not None
+    assert report.reading.problems.unreadable > 60
+    assert report.reading.problems.torn == 2
+
+
+def test_every_odd_line_alone(tmp_path: Path) -> None:
+    """One by one, so that none can hide behind another."""
+    for place, line in enumerate(ODD):
+        log = tmp_path / f"{place}.jsonl"
+        log.write_text(f"{json.dumps(DECLARED)}\n{line}\n{json.dumps(event(event_id='e9'))}\n")
+        same(log, funnel="checkout", by="device")
+
+
+@pytest.mark.parametrize("name", ["log.jsonl.gz", "log.ndjson.gz", "broken.jsonl.gz", "lie.jsonl"])
+def test_packed_files(tmp_path: Path, name: str) -> None:
+    """Packed, packed and broken off, and packed under a name that does not say so."""
+    lines = [DECLARED, *(event(checkout_id=f"c{place}") for place in range(200))]
+    packed = gzip.compress("".join(json.dumps(line) + "\n" for line in lines).encode())
+    (tmp_path / name).write_bytes(packed[:-20] if name.startswith("broken") else packed)
+    written(tmp_path, [event(checkout_id="plain")])
+
+    report = same(tmp_path)
+
+    assert report.started > 1
+
+
+def test_names_of_files_are_no_patterns(tmp_path: Path) -> None:
+    """A file whose name looks like a pattern is that file."""
+    written(tmp_path, [DECLARED, event()])
+    (tmp_path / "[0-9]*.jsonl").write_text(json.dumps(event(checkout_id="c2")) + "\n")
+
+    assert same(tmp_path).started == 2
+
+
+def test_a_line_that_has_no_end(tmp_path: Path) -> None:
+    """What goes on for longer than a line may is no log; the rest of the file is read."""
+    text = json.dumps(DECLARED) + "\n" + "x" * 40_000_000 + "\n" + json.dumps(event()) + "\n"
+    (tmp_path / "log.jsonl").write_text(text)
+
+    assert same(tmp_path).started == 1
+
+
+def test_several_funnels_are_told(tmp_path: Path) -> None:
+    """As the core tells them, also where only usual lines name one."""
+    log = written(tmp_path, [DECLARED, event(), event(funnel="returns")])
+    with pytest.raises(ConfigError) as core:
+        measure(read_log(log))
+
+    with pytest.raises(ConfigError) as ours:
+        engine.measure(log)
+
+    assert str(ours.value) == str(core.value)
+    assert same(log, funnel="checkout").started == 1
+
+
+def test_no_definition(tmp_path: Path) -> None:
+    """The error names the funnel that was seen."""
+    log = written(tmp_path, [event()])
+
+    with pytest.raises(ConfigError, match="funnels seen: 'checkout'"):
+        engine.measure(log)
+
+
+def test_nothing_there(tmp_path: Path) -> None:
+    """As `read_log` says it."""
+    with pytest.raises(LogError, match="no log at"):
+        engine.measure(tmp_path / "none")
+
+
+def test_an_empty_log(tmp_path: Path) -> None:
+    """A definition and nothing else, and not even that."""
+    assert same(written(tmp_path, [DECLARED])).started == 0
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "empty" / "log.jsonl").touch()
+    with pytest.raises(ConfigError, match="no definition"):
+        engine.measure(tmp_path / "empty")
+
+
+def test_events_and_logs_are_sources_too(tmp_path: Path) -> None:
+    """What `read_log` gives, with its `since`, and any iterable of events."""
+    log = read_log(written(tmp_path, lines_of(ALL["a_log_twice"])))
+    core = measure(log)
+
+    assert engine.measure(log).to_dict() == core.to_dict()
+    assert engine.measure(list(log)).to_dict() == core.to_dict()
+    assert engine.measure(iter([*log, *log])).to_dict() == core.to_dict()
+
+
+def test_many_events(tmp_path: Path) -> None:
+    """More than are handed over at once."""
+    write(tmp_path, 25_000, seed=3)
+    events = list(read_log(tmp_path))
+
+    assert engine.measure(events).to_dict() == measure(events).to_dict()
+
+
+def test_a_connection_is_left_as_it_was(tmp_path: Path) -> None:
+    """Yours may have limits, and tables of the same names."""
+    log = written(tmp_path, [DECLARED, event()])
+    with duckdb.connect() as connection:
+        connection.execute("SET memory_limit = '500MB'")
+        connection.execute("CREATE TABLE kept AS SELECT 'mine' AS whose")
+
+        assert engine.measure(log, connection=connection).started == 1
+        assert engine.measure(log, connection=connection).started == 1
+
+        assert connection.execute("SELECT whose FROM kept").fetchall() == [("mine",)]
+        tables = connection.execute("SELECT table_name FROM duckdb_tables()").fetchall()
+        assert tables == [("kept",)]
+
+
+def test_order_matters_to_the_reading(tmp_path: Path) -> None:
+    """A connection that may shuffle lines cannot tell which of them is odd."""
+    log = written(tmp_path, [DECLARED, event()])
+    with duckdb.connect() as connection:
+        connection.execute("SET preserve_insertion_order = false")
+
+        with pytest.raises(ConfigError, match="preserve_insertion_order"):
+            engine.measure(log, connection=connection)
+
+
+def test_progress_is_told(tmp_path: Path) -> None:
+    """It ends where it was said to end."""
+    told: list[tuple[int, int]] = []
+
+    engine.measure(
+        written(tmp_path, [DECLARED, event()]),
+        progress=lambda done, all_: told.append((done, all_)),
+    )
+
+    assert [done for done, _ in told] == list(range(1, len(told) + 1))
+    assert {all_ for _, all_ in told} == {len(told)}
+
+
+# Wrong statements are found out: what is changed in them, how, and the case that tells
+
+GAP_OF_A = "a gap exactly as long as the limit"
+MUTANTS = {
+    "a gap as long as the limit is one": (r"- x > (\d+)", r"- x >= \1", GAP_OF_A),
+    "what is as old as the window is lost": (
+        r"- last_at <= (\d+)\s+THEN 'recoverable'",
+        r"- last_at < \1 THEN 'recoverable'",
+        "recoverable_exactly_w",
+    ),
+    "a click at the abandonment wins back": (
+        r"x > first_abandoned",
+        r"x >= first_abandoned",
+        "click_at_the_abandonments_instant",
+    ),
+    "the window runs from the first abandonment": (
+        r"order_at - abandoned >",
+        r"order_at - first_abandoned >",
+        "w_runs_from_the_latest_abandonment",
+    ),
+    "the last order decides": (
+        r"min\(t\) FILTER \(WHERE kind = 2\) AS order_at",
+        r"max(t) FILTER (WHERE kind = 2) AS order_at",
+        "second_order_after_a_long_gap",
+    ),
+    "a failure is not seen": (
+        r"FILTER \(WHERE pos = (\d)\)",
+        r"FILTER (WHERE pos = \1 AND kind = 0)",
+        "failed_counts_as_seen",
+    ),
+    "reminders are activity": (
+        r"kind IN \(0, 1, 2, 4\)",
+        r"kind IN (0, 1, 2, 3, 4)",
+        "reminder_sent_is_no_activity",
+    ),
+    "the latest telling owns an order": (
+        r"min\((\{t: r\.t, checkout_id[^}]*k: r\.k\})\)",
+        r"max(\1)",
+        "order_id_in_two_attempts",
+    ),
+    "another currency is netted": (
+        r"OR w\.currency <> r\.currency",
+        r"",
+        "refund_in_another_currency",
+    ),
+    "a refund told twice counts twice": (
+        r"coalesce\(more, event_id\)",
+        r"event_id",
+        "refund_twice_under_two_event_ids",
+    ),
+    "orders of bots count": (
+        r"AND NOT excluded AND l\.checkout_id IS NULL",
+        r"AND NOT excluded",
+        "bot_with_an_order",
+    ),
+    "what came after as_of exists": (
+        r"AND kind < 7 AND t <= ",
+        r"AND kind < 7 AND 0 * t <= ",
+        "order_one_microsecond_after_as_of",
+    ),
+    "attempts are joined over an order": (
+        r"WHEN paid > max\(paid\)",
+        r"WHEN paid > 9 + max(paid)",
+        "order_between_parts_journeys",
+    ),
+    "attempts are joined over a long pause": (
+        r"(1 PRECEDING\))\s+> (\d+) THEN",
+        r"\1 > 9 * \2 THEN",
+        "customer_gap_one_microsecond_past_w",
+    ),
+    "the first cart value is the last": (
+        r"max\((\{[^}]*\})\) AS closing",
+        r"min(\1) AS closing",
+        "last_value_counts",
+    ),
+    "a deeper step seen before is waited for": (
+        r"AND r\.t >= j\.f\d",
+        r"",
+        "seconds_ignore_a_deeper_step_seen_before",
+    ),
+    "days are those of UTC": (
+        r"CASE WHEN start_at >= \d+ THEN \d+",
+        r"CASE WHEN false THEN 0",
+        "trend_over_the_end_of_summer_time",
+    ),
+    "a closed funnel's window leaves its end out": (
+        r"x <= c0 \+",
+        r"x < c0 +",
+        "closed_window_end_inclusive",
+    ),
+}
+_STEPS = [("cart", 0), ("details", 60_000_000), ("payment", 61_000_000)]
+AT_THE_LIMIT = [
+    DECLARED,
+    *(event(step=step, event_id=step, occurred_at=strategies.at(t)) for step, t in _STEPS),
+    event(
+        type="order_completed",
+        event_id="o",
+        order_id="o1",
+        occurred_at=strategies.at(62_000_000),
+    ),
+]
+
+
+@pytest.mark.parametrize("name", MUTANTS)
+def test_a_wrong_statement_is_found_out(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The comparison fails for each of these, and not without them."""
+    old, new, case = MUTANTS[name]
+    lines = AT_THE_LIMIT if case == GAP_OF_A else lines_of(ALL[case])
+    asked = {} if case == GAP_OF_A else arguments(ALL[case]["options"])
+    asked.pop("every", None)
+    log = written(tmp_path, lines)
+    same(log, **asked)
+    run, rows = engine._DuckDB._run, engine._DuckDB._rows
+    changed = []
+
+    def wrong(statement: str) -> str:
+        changed.append(statement != re.sub(old, new, statement))
+        return re.sub(old, new, statement)
+
+    monkeypatch.setattr(engine._DuckDB, "_run", lambda self, it: run(self, wrong(it)))
+    monkeypatch.setattr(engine._DuckDB, "_rows", lambda self, it: rows(self, wrong(it)))
+
+    with pytest.raises(AssertionError):
+        same(log, **asked)
+    assert any(changed)
