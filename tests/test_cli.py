@@ -297,6 +297,43 @@ def test_report_names_the_option_that_is_wrong(log, options, said):
     assert done.stderr.count("\n") == 1
 
 
+def test_report_by_duckdb_is_the_report(log):
+    """The same figures, whatever counts."""
+    pytest.importorskip("duckdb")
+    options = ("--format", "json", "--by", "device", "--every", "week")
+
+    result = run("report", log, "--engine", "duckdb", *options)
+
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert result.stdout == run("report", log, "--engine", "python", *options).stdout
+
+
+def test_report_takes_duckdb_by_itself_where_the_log_is_large(log, monkeypatch):
+    """It says so, on stderr, and --engine python does not."""
+    pytest.importorskip("duckdb")
+    core = run("report", log)
+    assert core.stderr == ""
+    monkeypatch.setattr("lastclick.cli._LARGE", 1000)
+
+    result = run("report", log)
+
+    assert "DuckDB counts" in result.stderr
+    assert result.stdout == core.stdout
+    assert run("report", log, "--engine", "python").stderr == ""
+
+
+def test_report_without_duckdb(log, monkeypatch):
+    """What is large is counted by the core; who asks for DuckDB is told what to install."""
+    monkeypatch.setattr("lastclick.cli.find_spec", lambda name: None)
+    monkeypatch.setattr("lastclick.cli._LARGE", 1000)
+    assert run("report", log).exit_code == 0
+
+    result = run("report", log, "--engine", "duckdb")
+
+    assert result.exit_code == 2
+    assert 'pip install "lastclick[duckdb]"' in result.stderr
+
+
 def test_report_asks_which_funnel(tmp_path):
     """Two funnels in one log are named, until one is chosen."""
     for name in ("shop", "club"):

@@ -149,12 +149,12 @@ class Told:
             " GROUP BY k, pos, reason) f"
             " JOIN journeys j ON j.k = f.k WHERE j.decided) g"
         )
-        reason = {"p": "pos", "a": "reason"}
-        yield self.tell("failures", source, "sum(number)", **reason)
-        yield self.tell("failed", source, **reason)
+        each = {"p": "pos", "a": "reason"}
+        yield self.tell("failures", source, "sum(number)", **each)
+        yield self.tell("failed", source, **each)
         yield self.tell("failed_any", source, "count(DISTINCT k)", p="pos")
-        yield self.tell("retried", source, where="went_on", **reason)
-        yield self.tell("failed_ordered", source, where="ordered", **reason)
+        yield self.tell("retried", source, where="went_on", **each)
+        yield self.tell("failed_ordered", source, where="ordered", **each)
 
     def _surprises(self) -> Iterator[str]:
         more = "100 * (t.units - t.base)"
