@@ -257,7 +257,7 @@ class Meter:
         if left.strip():
             yield [left.strip()]
 
-    def sorted_out(self, rows: Rows, file: Path, start: int, lines: list[bytes]) -> Batch:
+    def sorted_out(self, rows: Rows, file: Path | str, start: int, lines: list[bytes]) -> Batch:
         """The rows and records of some lines; what is neither is refused."""
         found, others = rows.of_lines(lines)
         records = []
@@ -268,7 +268,7 @@ class Meter:
                 records.append(other)
         return found, records
 
-    def refuse(self, file: Path, number: int, line: bytes, error: EventError) -> None:
+    def refuse(self, file: Path | str, number: int, line: bytes, error: EventError) -> None:
         if error.reason == "json_invalid" and line.startswith(b'{"v"'):
             self._torn += 1
             self._place(Place(str(file), number, "torn: only a part of the line was written"))

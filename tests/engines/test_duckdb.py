@@ -330,6 +330,36 @@ def test_an_empty_log(tmp_path: Path) -> None:
         engine.measure(tmp_path / "empty")
 
 
+def test_an_object_store(tmp_path: Path) -> None:
+    """A folder, a file and a pattern of one; what is not usual is fetched once more."""
+    fsspec = pytest.importorskip("fsspec")
+    text = "\n".join([json.dumps(DECLARED), *ODD, json.dumps(event(event_id="e9"))])
+    more = json.dumps(event(checkout_id="c2")) + "\n"
+    (tmp_path / "a.jsonl").write_text(text)
+    (tmp_path / "b.jsonl.gz").write_bytes(gzip.compress(more.encode()))
+    core = measure(read_log(tmp_path), "checkout")
+    memory = fsspec.filesystem("memory")
+    for file in tmp_path.iterdir():
+        memory.pipe(f"/shop/2026/{file.name}", file.read_bytes())
+    memory.pipe("/shop/readme.txt", b"no log")
+    memory.pipe("/broken/a.jsonl.gz", gzip.compress(more.encode() * 99)[:-20])
+
+    with duckdb.connect() as connection:
+        connection.register_filesystem(memory)
+
+        for url in ("memory://shop", "memory://shop/", "memory://shop/2026/*"):
+            report = engine.measure(url, "checkout", connection=connection)
+            assert report.to_dict() == core.to_dict()
+            assert report.reading is not None
+            assert core.reading is not None
+            ours, theirs = report.reading.problems, core.reading.problems
+            assert (ours.files, ours.lines) == (theirs.files, theirs.lines)
+            assert ours.unreadable + ours.torn == theirs.unreadable + theirs.torn
+        for url, said in (("memory://none", "no log at"), ("memory://broken", "cannot read")):
+            with pytest.raises(LogError, match=said):
+                engine.measure(url, connection=connection)
+
+
 def test_events_and_logs_are_sources_too(tmp_path: Path) -> None:
     """What `read_log` gives, with its `since`, and any iterable of events."""
     log = read_log(written(tmp_path, lines_of(ALL["a_log_twice"])))

@@ -2,17 +2,19 @@
 
 import json
 import tempfile
+from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
+import attrs
 import duckdb
 from typing_extensions import Unpack
 
 from lastclick._gather import Chosen, Events, Records, rows_of
-from lastclick._log import GZIP, LONGEST_LINE, Log, Meter, read_log
+from lastclick._log import GZIP, LONGEST_LINE, SUFFIXES, Log, Meter, Problems, read_log
 from lastclick._rows import CANCELLED, REFUNDED, Rows
 from lastclick._rows import Row as Fact
 from lastclick.engines._cells import Row
@@ -20,7 +22,7 @@ from lastclick.engines._dialect import DUCKDB, Dialect
 from lastclick.engines._measure import Progress, Read, report_by
 from lastclick.engines._sql import Table
 from lastclick.engines._usual import FIELDS, facts, plain
-from lastclick.errors import ConfigError
+from lastclick.errors import ConfigError, LogError
 from lastclick.metrics import Report
 from lastclick.metrics._count import Asked, Asking, asked
 
@@ -53,7 +55,7 @@ def measure(
 
     Raises:
         ConfigError: As `lastclick.measure` does.
-        LogError: There is nothing at the path.
+        LogError: There is nothing at the path or URL, or a file there cannot be read.
 
     Example:
         >>> from lastclick import Funnel
@@ -98,7 +100,7 @@ class _DuckDB:
     def read(self, rows: Rows, records: Records, question: Asked) -> Read:
         """Read the source into the table ``facts``."""
         self._run(f"CREATE TEMP TABLE told ({_FACTS})")
-        self._run(f"CREATE TEMP TABLE lines ({_FACTS}, funnel VARCHAR, file USMALLINT)")
+        self._run(f"CREATE TEMP TABLE lines ({_FACTS}, funnel VARCHAR, file UINTEGER)")
         problems = self._read(rows, records, question)
         self._hand_over()
         found = self._rows("SELECT DISTINCT funnel FROM lines WHERE kind IS NOT NULL")
@@ -134,6 +136,8 @@ class _DuckDB:
 
     def _read(self, rows: Rows, records: Records, question: Asked) -> Any:
         source = self._source
+        if isinstance(source, str) and "://" in source:
+            return self._read_urls(source, rows, records, question)
         if isinstance(source, str | Path):
             source = read_log(source)
         if not isinstance(source, Log):
@@ -148,14 +152,50 @@ class _DuckDB:
         for file, start, lines in meter.batches():
             first = seen[file]
             seen[file] += len(lines)
-            wanted = refused.get(str(file))
-            for number, line in enumerate(lines, first):
-                if wanted is None or number in wanted:
-                    place = start + number - first
-                    told, others = meter.sorted_out(rows, file, place, [line])
-                    self._tell(told)
-                    records.keep(others)
+            places = refused.get(str(file))
+            if places is None:
+                picked = [(start, lines)]
+            else:
+                own = places[bisect_left(places, first) : bisect_left(places, seen[file])]
+                picked = [(start + at - first, [lines[at - first]]) for at in own]
+            for number, some in picked:
+                told, others = meter.sorted_out(rows, file, number, some)
+                self._tell(told)
+                records.keep(others)
         return meter.problems()
+
+    def _read_urls(self, url: str, rows: Rows, records: Records, question: Asked) -> Problems:
+        """Read a log in an object store; lines that are not usual are fetched once more."""
+        pattern = url if "*" in url or url.endswith(SUFFIXES) else f"{url.rstrip('/')}/**"
+        listed = self._rows(f"SELECT file FROM glob({self.dialect.quoted(pattern)}) ORDER BY file")
+        files = [file for (file,) in listed if file.endswith(SUFFIXES)]
+        if not files:
+            msg = f"no log at {url}; pass the URL of a folder or a file, or one with wildcards"
+            raise LogError(msg, Path(url))
+        if self._load(files, question) != files:
+            broken = [file for file in files if not self._is_whole(file)]
+            msg = f"cannot read {', '.join(broken)}; fetch them and read them with read_log"
+            raise LogError(msg, Path(url))
+        meter = Meter(Log(Path(url), None, None))
+        for file, places in self._refused(files).items():
+            for place, line in self._fetched(file, places):
+                told, others = meter.sorted_out(rows, file, place + 1, [line])
+                self._tell(told)
+                records.keep(others)
+        ((lines,),) = self._rows("SELECT count(*) FROM lines")
+        return attrs.evolve(meter.problems(), files=len(files), lines=lines)
+
+    def _fetched(self, file: str, places: list[int]) -> list[tuple[int, bytes]]:
+        """Some lines of a file as they are, nothing where one is no JSON."""
+        if not places:
+            return []
+        self._run(
+            f"""CREATE OR REPLACE TEMP TABLE fetched AS SELECT CAST(json AS VARCHAR) AS line
+            FROM read_ndjson_objects({self.dialect.quoted(file)}, ignore_errors = true)"""
+        )
+        listed = ", ".join(map(str, places))
+        found = self._rows(f"SELECT rowid, line FROM fetched WHERE rowid IN ({listed}) ORDER BY 1")
+        return [(place, (line or "").encode()) for place, line in found]
 
     def _load(self, files: list[str], question: Asked) -> list[str]:
         """Read the lines of files, and tell which of them could be read."""
@@ -166,7 +206,9 @@ class _DuckDB:
             self._run(self._loading(files, question))
         except duckdb.Error:
             # One breaks off, or has been compressed meanwhile: the core's reader knows what to do.
-            whole = [file for file in files if self._is_whole(file)] if len(files) > 1 else []
+            whole = [file for file in files if self._is_whole(file)]
+            if whole == files:
+                raise  # memory or disk is full
             return self._load(whole, question)
         return files
 
@@ -195,16 +237,16 @@ class _DuckDB:
         )
         return f"INSERT INTO lines {facts(source, question.by, dict(question.exclude))}"
 
-    def _refused(self, files: list[str]) -> dict[str, set[int]]:
+    def _refused(self, files: list[str]) -> dict[str, list[int]]:
         """By file, the places of lines that are not usual, among those that are not blank."""
-        refused: dict[str, set[int]] = {file: set() for file in files}
+        refused: dict[str, list[int]] = {file: [] for file in files}
         found = self._rows(
             """SELECT l.file, l.rowid - f.first FROM lines l JOIN (
                 SELECT file, min(rowid) AS first FROM lines GROUP BY file) f ON f.file = l.file
-            WHERE l.kind IS NULL"""
+            WHERE l.kind IS NULL ORDER BY l.rowid"""
         )
         for file, place in found:
-            refused[files[file - 1]].add(place)
+            refused[files[file - 1]].append(place)
         return refused
 
     def _tell(self, rows: list[Fact]) -> None:
