@@ -72,13 +72,19 @@ def refusal(ask: Callable[[], object]) -> str | None:
     return None
 
 
-@pytest.mark.parametrize("name", ALL)
+#: All cases are among the long proofs: a hundred statements each, however few the lines are.
+SHORT = [*ALL][::3]
+
+
+@pytest.mark.parametrize(
+    "name", [name if name in SHORT else pytest.param(name, marks=pytest.mark.long) for name in ALL]
+)
 def test_the_cases_are_the_same(name: str, tmp_path: Path) -> None:
     """Every conformance case, whole: more than what the case itself expects."""
     same_answer(tmp_path, lines_of(ALL[name]), ALL[name]["options"])
 
 
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(strategies.questions())
 def test_any_log_is_the_same(tmp_path: Path, question: tuple[Lines, dict[str, Any]]) -> None:
     """On any log, asked in any way."""
@@ -257,6 +263,7 @@ def test_odd_lines_mean_the_same(tmp_path: Path, asked: dict[str, Any]) -> None:
     assert report.reading.problems.torn == 2
 
 
+@pytest.mark.long
 def test_every_odd_line_alone(tmp_path: Path) -> None:
     """One by one, so that none can hide behind another."""
     for place, line in enumerate(ODD):
