@@ -1,6 +1,7 @@
 """Asking for counts: the settings, checked, and what was met on the way."""
 
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -10,13 +11,16 @@ from lastclick._gather import (
     EXCLUDE,
     Chosen,
     Events,
+    Gathered,
     as_instant,
     excluded_values,
     gather,
     law_of,
 )
+from lastclick._log import Log
 from lastclick._rows import Rows
 from lastclick.errors import ConfigError
+from lastclick.metrics._apart import counted_apart
 from lastclick.metrics._counts import Basis, Counts, Touch, Unit
 from lastclick.metrics._tally import Tally, day_of_zone
 
@@ -35,11 +39,13 @@ def count(
     recover_within: timedelta | None = None,
     timezone: str = "UTC",
     touch: Touch = "first",
+    workers: int = 1,
 ) -> Counts:
     """Count the journeys in some events. The arguments are those of `measure`.
 
     Raises:
         ConfigError: A setting cannot be used, or the funnel is not to be told.
+        LogError: One of several ``workers`` ended before its time.
 
     Example:
         >>> from lastclick.metrics import count
@@ -61,6 +67,7 @@ def count(
         recover_within=recover_within,
         timezone=timezone,
         touch=touch,
+        workers=workers,
     )
     return counts
 
@@ -103,6 +110,7 @@ def counted(
     recover_within: timedelta | None,
     timezone: str,
     touch: Touch,
+    workers: int,
 ) -> tuple[Counts, Delivery]:
     """The counts, and what was met on the way."""
     attributes = _attributes(by)
@@ -113,33 +121,51 @@ def counted(
     if within is not None and not (closed and _is_window(within)):
         msg = f"within={within!r:.100}: pass a timedelta above zero, and only with closed=True"
         raise ConfigError(msg)
-    chosen = as_instant(as_of)
-    day_of = day_of_zone(timezone)
+    if type(workers) is not int or workers < 1:
+        raise ConfigError(f"workers is a whole number above zero, not {workers!r:.100}")
+    began = time.perf_counter()
+    instant = as_instant(as_of)
+    day_of_zone(timezone)  # raises where there is no such zone
     excluded = excluded_values(exclude)
-    gathered = gather(events, funnel, Rows(None, attributes, dict(excluded)))
-    law = law_of(gathered.declaration, abandon_after, recover_within)
-    basis = Basis(
-        funnel=gathered.funnel,
-        steps=gathered.declaration.steps,
-        abandon_after=law.abandon_after,
-        recover_within=law.recover_within,
-        as_of=gathered.latest if chosen is None else chosen,
-        unit=unit,
-        by=attributes,
-        exclude=excluded,
-        closed=closed,
-        within=None if within is None else within // timedelta(microseconds=1),
-        timezone=timezone,
-        touch=touch,
-        chosen=chosen is not None,
-    )
-    tally = Tally(basis, basis.law, gathered, day_of)
+
+    def basis_of(gathered: Gathered) -> Basis:
+        law = law_of(gathered.declaration, abandon_after, recover_within)
+        return Basis(
+            funnel=gathered.funnel,
+            steps=gathered.declaration.steps,
+            abandon_after=law.abandon_after,
+            recover_within=law.recover_within,
+            as_of=gathered.latest if instant is None else instant,
+            unit=unit,
+            by=attributes,
+            exclude=excluded,
+            closed=closed,
+            within=None if within is None else within // timedelta(microseconds=1),
+            timezone=timezone,
+            touch=touch,
+            chosen=instant is not None,
+        )
+
+    rows = Rows(None, attributes, dict(excluded))
+    shares = events.shares() if workers > 1 and isinstance(events, Log) else None
+    if shares is None or len(shares) < 2:
+        counts, redelivered = _here(gather(events, funnel, rows), basis_of)
+    else:
+        counts, redelivered = counted_apart(shares, funnel, rows, excluded, basis_of, workers)
+    seconds = time.perf_counter() - began
+    return counts, Delivery(redelivered, seconds, getattr(events, "problems", None))
+
+
+def _here(gathered: Gathered, basis_of: Callable[[Gathered], Basis]) -> tuple[Counts, int]:
+    """The counts of what was gathered, and how much of it was redelivered."""
+    basis = basis_of(gathered)
+    tally = Tally(basis, gathered.by_order)
     try:
-        tally.run()
+        tally.run(gathered)
     finally:
         tally.close()
-    delivery = Delivery(tally.redelivered, gathered.seconds + tally.seconds, gathered.problems)
-    return Counts(basis, tally.cells()), delivery
+        gathered.close()
+    return Counts(basis, tally.cells()), tally.redelivered
 
 
 def _attributes(by: object) -> tuple[str, ...]:

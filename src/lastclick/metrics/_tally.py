@@ -5,13 +5,13 @@ folded again; the orders they show are exchanged by order, so that each is credi
 """
 
 import json
-import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import timedelta
 from itertools import pairwise
 from operator import itemgetter
-from typing import Any
+from pathlib import Path
+from typing import Any, TypeAlias
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from lastclick._exchange import Exchange
@@ -20,7 +20,6 @@ from lastclick._fold import (
     LOST,
     RECOVERABLE,
     Fold,
-    Law,
     fold,
     journeys_of,
     remaining,
@@ -31,6 +30,8 @@ from lastclick.errors import ConfigError
 from lastclick.events import ORDER
 from lastclick.metrics._counts import LOG, Basis, Cell, Key
 from lastclick.metrics._persons import Person, Persons, person
+
+Groups: TypeAlias = Iterable[list[tuple[Any, ...]]]
 
 _UNPAID = (LOST, RECOVERABLE)
 _EVENT_ID = itemgetter(2)
@@ -67,18 +68,29 @@ def day_of_zone(timezone: str) -> Callable[[int], str]:
 
 
 class Tally:
-    """One counting: what has been counted so far."""
+    """One counting: what has been counted so far.
 
-    def __init__(
-        self, basis: Basis, law: Law, gathered: Gathered, day_of: Callable[[int], str]
-    ) -> None:
-        self._basis, self._law, self._gathered, self._day_of = basis, law, gathered, day_of
+    Its methods are called in the order in which they stand, each with groups from an exchange that
+    those before it have filled.
+
+    Args:
+        basis: What to count.
+        by_order: The exchange by order, with the refunds and cancellations.
+        directory: Where the exchanges put what is handed over to other processes.
+    """
+
+    def __init__(self, basis: Basis, by_order: Exchange, directory: Path | None = None) -> None:
+        law = basis.law
+        self._basis, self._law, self._day_of = basis, law, day_of_zone(basis.timezone)
         self._as_of = -1 if basis.as_of is None else basis.as_of
         self._names = law.steps
         self._customers = basis.unit == "customer"
-        self._by_order = gathered.by_order
-        self._by_customer = Exchange(0)
-        self._persons = Persons(self._as_of, law.recover_within, by_group=bool(basis.by))
+        self.by_order = by_order
+        self.by_customer = Exchange(0, None if directory is None else directory / "customers")
+        self.by_person = Exchange(0, None if directory is None else directory / "persons")
+        self._persons = Persons(
+            self.by_person, self._as_of, law.recover_within, by_group=bool(basis.by)
+        )
         self._latest = law.recover_within // _SECOND + 1
         self._paid: dict[tuple[Cell, int], int] = defaultdict(int)
         self._unpaid_for: dict[tuple[Cell, int], int] = defaultdict(int)
@@ -92,30 +104,37 @@ class Tally:
         self._hours: dict[int, int] = defaultdict(int)
         self._log = self._cells[LOG]
         self.redelivered = 0
-        self.seconds = 0.0
 
-    def run(self) -> None:
-        began = time.perf_counter()
-        for rows in self._gathered.by_checkout.drained():
+    def run(self, gathered: Gathered) -> None:
+        """Count everything, here."""
+        self.attempts(gathered.by_checkout.drained())
+        self.customers(self.by_customer.drained())
+        self.orders(self.by_order.drained())
+        self.all_told()
+        self.persons(self.by_person.drained())
+        self.strays(gathered.strays.drained())
+        self.records(gathered)
+
+    def close(self) -> None:
+        self.by_customer.close()
+        self.by_person.close()
+
+    def attempts(self, groups: Groups) -> None:
+        """Fold the attempts, and count them, or exchange them by customer."""
+        for rows in groups:
             self._attempt(rows)
-        for group in self._by_customer.drained():
+
+    def customers(self, groups: Groups) -> None:
+        """Count the journeys of customers."""
+        for group in groups:
             own = (record[1:] for record in group)
             for it in journeys_of(own, self._law, self._as_of):
                 self._journey(it)
-        self._orders()
-        self._persons.count(self._cells)
-        self._strays()
-        self._records()
-        self.seconds = time.perf_counter() - began
-
-    def close(self) -> None:
-        self._by_customer.close()
-        self._persons.close()
-        self._gathered.close()
 
     def cells(self) -> dict[Cell, dict[Key, int]]:
         """Everything counted, with the journeys that were counted by their shape."""
         cells, names = self._cells, self._names
+        self._persons.end(cells)
         while self._shapes:
             (cell, outcome, matured, seen), number = self._shapes.popitem()
             counted = cells[cell]
@@ -167,7 +186,7 @@ class Tally:
         if not self._customers or it.customer_id is None:
             self._journey(it)
         else:
-            self._by_customer.put_all([(it.customer_id, *row) for row in rows])
+            self.by_customer.put_all([(it.customer_id, *row) for row in rows])
 
     def _left_out(self, rows: list[Row]) -> None:
         if any(row[9] and row[1] <= FAILED for row in rows):
@@ -337,7 +356,7 @@ class Tally:
         """Enter an order that a journey shows into the exchange by order."""
         t, _, event_id, checkout_id, _, order_id, _, units, currency, _, _ = row
         told = (*cell, outcome, who, after)
-        self._by_order.put((order_id, kind, t, checkout_id, event_id, units, currency, *told))
+        self.by_order.put((order_id, kind, t, checkout_id, event_id, units, currency, *told))
 
     # Facts of the log
 
@@ -370,8 +389,17 @@ class Tally:
         if it.two_currencies:
             log["two_currencies",] += 1
 
-    def _strays(self) -> None:
-        for group in self._gathered.strays.groups():
+    def all_told(self) -> None:
+        """Everything is in the exchange by person."""
+        self._persons.flush()
+
+    def persons(self, groups: Groups) -> None:
+        """Count the persons."""
+        self._persons.count(groups, self._cells)
+
+    def strays(self, groups: Groups) -> None:
+        """Count the events that belong to no attempt."""
+        for group in groups:
             self.redelivered += len(group) - len(set(group))
             for kind, name in {(row[1], row[5]) for row in group}:
                 if kind == UNKNOWN:
@@ -379,11 +407,12 @@ class Tally:
                 elif any(row[1] == kind and row[0] <= self._as_of for row in group):
                     self._log["without_checkout_id",] += 1
 
-    def _records(self) -> None:
-        for loss in self._gathered.losses.values():
+    def records(self, gathered: Gathered) -> None:
+        """Count what the log says of itself."""
+        for loss in gathered.losses.values():
             kept = "kept" if loss.kept else ""
             self._log["lost_events", loss.source, loss.reason, kept] += loss.count
-        for declared in self._gathered.declarations.values():
+        for declared in gathered.declarations.values():
             steps = json.dumps([step.model_dump(exclude_none=True) for step in declared.steps])
             limits = (declared.abandon_after, declared.recover_within)
             gap, within = (limit // timedelta(microseconds=1) for limit in limits)
@@ -391,8 +420,9 @@ class Tally:
 
     # Orders and refunds
 
-    def _orders(self) -> None:
-        for group in self._by_order.drained():
+    def orders(self, groups: Groups) -> None:
+        """Credit each order once, with what was refunded."""
+        for group in groups:
             if len(group) == 1 and group[0][1] == SHOWN:  # nearly every order
                 self._credit(group[0])
                 continue
