@@ -285,7 +285,11 @@ def report(
     ] = False,
     workers: Annotated[
         int,
-        typer.Option(min=1, help="How many processes count, at most; the report is the same."),
+        typer.Option(
+            min=1,
+            metavar="NUMBER",
+            help="How many processes count, at most; the report is the same.",
+        ),
     ] = 1,
 ) -> None:
     """Report on a log: what became of its checkouts, step by step and in money."""
