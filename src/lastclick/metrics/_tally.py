@@ -67,6 +67,29 @@ def day_of_zone(timezone: str) -> Callable[[int], str]:
     return day_of
 
 
+class _Journeys:
+    """What was counted of the journeys of one cell, in the form that is the quickest to add to.
+
+    Attributes:
+        shapes: Journeys by outcome, whether they are matured, and the steps seen.
+        waits: By position of a step, journeys by the seconds from there to the next.
+        paid: Journeys by the seconds from the start to the order.
+        unpaid: Journeys without an order, by the seconds from the start to now.
+        surprises: Totals by position, band, and whether the journey ended there.
+        values: By the last position, outcome and currency, unpaid journeys and their money.
+    """
+
+    __slots__ = ("paid", "shapes", "surprises", "unpaid", "values", "waits")
+
+    def __init__(self, steps: int) -> None:
+        self.shapes: dict[tuple[str, bool, tuple[int, ...]], int] = defaultdict(int)
+        self.waits: list[dict[int, int]] = [defaultdict(int) for _ in range(steps)]
+        self.paid: dict[int, int] = defaultdict(int)
+        self.unpaid: dict[int, int] = defaultdict(int)
+        self.surprises: dict[tuple[int, int, bool], int] = defaultdict(int)
+        self.values: dict[tuple[int, str, str], list[int]] = {}
+
+
 class Tally:
     """One counting: what has been counted so far.
 
@@ -92,15 +115,9 @@ class Tally:
             self.by_person, self._as_of, law.recover_within, by_group=bool(basis.by)
         )
         self._latest = law.recover_within // _SECOND + 1
-        self._paid: dict[tuple[Cell, int], int] = defaultdict(int)
-        self._unpaid_for: dict[tuple[Cell, int], int] = defaultdict(int)
+        self._journeys: dict[Cell, _Journeys] = {}
         self._nets: dict[tuple[Cell, int, str], tuple[int, int]] = {}
-        self._shapes: dict[tuple[Any, ...], int] = defaultdict(int)
         self._cells: dict[Cell, dict[Key, int]] = defaultdict(lambda: defaultdict(int))
-        self._waits: dict[Cell, dict[tuple[int, int], int]] = defaultdict(lambda: defaultdict(int))
-        self._surprised: dict[Cell, dict[tuple[int, int, bool], int]] = defaultdict(
-            lambda: defaultdict(int)
-        )
         self._hours: dict[int, int] = defaultdict(int)
         self._log = self._cells[LOG]
         self.redelivered = 0
@@ -133,11 +150,22 @@ class Tally:
 
     def cells(self) -> dict[Cell, dict[Key, int]]:
         """Everything counted, with the journeys that were counted by their shape."""
-        cells, names = self._cells, self._names
+        cells = self._cells
         self._persons.end(cells)
-        while self._shapes:
-            (cell, outcome, matured, seen), number = self._shapes.popitem()
-            counted = cells[cell]
+        while self._journeys:
+            cell, journeys = self._journeys.popitem()
+            self._settle(journeys, cells[cell])
+        for (cell, seconds, currency), (y, yy) in self._nets.items():
+            cells[cell]["net_after", seconds, currency] += y
+            cells[cell]["net2_after", seconds, currency] += yy
+        for hour, number in self._hours.items():
+            self._log["last_event", hour] += number
+        return {cell: dict(cells.pop(cell)) for cell in list(cells) if cells[cell]}
+
+    def _settle(self, journeys: _Journeys, counted: dict[Key, int]) -> None:
+        """Enter what was counted of journeys under the names that counts have."""
+        names = self._names
+        for (outcome, matured, seen), number in journeys.shapes.items():
             counted["outcome", outcome] += number
             if matured:
                 counted["matured", outcome] += number
@@ -148,31 +176,25 @@ class Tally:
                 counted["dropped", names[seen[-1]]] += number
             for position in seen:
                 counted["entered", names[position]] += number
-        while self._waits:
-            cell, waits = self._waits.popitem()
-            counted = cells[cell]
-            for (position, seconds), number in waits.items():
-                counted["seconds", names[position], seconds] += number
-        for cell, surprised in self._surprised.items():
-            counted = cells[cell]
-            for (position, band, left), number in surprised.items():
-                counted["surprise", names[position], band] += number
-                if left:
-                    counted["surprise_left", names[position], band] += number
-        for name, times in (("paid_after", self._paid), ("open_after", self._unpaid_for)):
-            for (cell, seconds), number in times.items():
-                cells[cell][name, seconds] += number
-        for (cell, seconds, currency), (y, yy) in self._nets.items():
-            cells[cell]["net_after", seconds, currency] += y
-            cells[cell]["net2_after", seconds, currency] += yy
-        for hour, number in self._hours.items():
-            self._log["last_event", hour] += number
-        return {cell: dict(cells.pop(cell)) for cell in list(cells) if cells[cell]}
+        for name, waits in zip(names, journeys.waits, strict=True):
+            for seconds, number in waits.items():
+                counted["seconds", name, seconds] += number
+        for (position, band, left), number in journeys.surprises.items():
+            counted["surprise", names[position], band] += number
+            if left:
+                counted["surprise_left", names[position], band] += number
+        for what, times in (("paid_after", journeys.paid), ("open_after", journeys.unpaid)):
+            for seconds, number in times.items():
+                counted[what, seconds] += number
+
+        for (position, outcome, currency), (number, units) in journeys.values.items():
+            counted["valued", names[position], outcome, currency] += number
+            counted["value", names[position], outcome, currency] += units
 
     # Attempts
 
     def _attempt(self, rows: list[Row]) -> None:
-        if len(set(map(_EVENT_ID, rows))) < len(rows):
+        if len(rows) > 1 and len(set(map(_EVENT_ID, rows))) < len(rows):
             unique = list(set(rows))
             self.redelivered += len(rows) - len(unique)
             rows = unique
@@ -208,20 +230,21 @@ class Tally:
             return
         cell = (it.group or "", self._day_of(it.start))
         self._persons.journey(it, cell, self._customers)
+        journeys = self._journeys.get(cell)
+        if journeys is None:
+            journeys = self._journeys[cell] = _Journeys(len(self._names))
         order_at = it.order_at
-        if order_at is None:
-            after = (self._as_of - it.start) // _SECOND
-            self._unpaid_for[cell, min(self._latest, after)] += 1
-        else:
-            after = min((order_at - it.start) // _SECOND, self._latest)
-            self._paid[cell, after] += 1
+        after = ((self._as_of if order_at is None else order_at) - it.start) // _SECOND
+        after = min(after, self._latest)
+        times = journeys.unpaid if order_at is None else journeys.paid
+        times[after] += 1
         abandoned = it.first_abandoned
         matured = (
             abandoned is not None
             and outcome != IN_FLIGHT
             and self._as_of - abandoned > self._law.recover_within
         )
-        self._shapes[cell, outcome, matured, seen] += 1
+        journeys.shapes[outcome, matured, seen] += 1
         if it.answers:
             self._answers(it, self._cells[cell])
         if self._basis.closed:
@@ -229,39 +252,36 @@ class Tally:
                 self._cells[cell]["chain", name] += 1
         if outcome == IN_FLIGHT:
             return
-        waits, first = self._waits[cell], it.first
+        waits, first = journeys.waits, it.first
         if it.in_order and (order_at is None or order_at >= first[seen[-1]]):
             before, since = seen[0], first[seen[0]]
             for position in seen[1:]:
                 t = first[position]
-                waits[before, (t - since) // _SECOND] += 1
+                waits[before][(t - since) // _SECOND] += 1
                 before, since = position, t
             if order_at is not None:
-                waits[before, (order_at - since) // _SECOND] += 1
+                waits[before][(order_at - since) // _SECOND] += 1
         else:
             for position, wait in it.waits():
-                waits[position, wait // _SECOND] += 1
-        if it.order_at is None:
-            self._unpaid(it, cell, outcome)
+                waits[position][wait // _SECOND] += 1
+        if order_at is None:
+            value = it.value_at(it.abandoned)
+            if value is None:
+                self._cells[cell]["unvalued", self._names[seen[-1]], outcome] += 1
+            else:
+                sums = journeys.values.setdefault((seen[-1], outcome, value[1]), [0, 0])
+                sums[0] += 1
+                sums[1] += value[0]
         if it.failures:
             self._failures(it, self._cells[cell])
         if len(it.known) > len(seen) or not it.in_order:
             self._returns(it, self._cells[cell])
         if len(it.values) > 1:
-            self._surprises(it, cell)
+            self._surprises(it, journeys.surprises)
         if it.orders:
             who = person(it)
             for row in it.orders:
                 self._show(row, SHOWN, cell, outcome, who, after)
-
-    def _unpaid(self, it: Fold, cell: Cell, outcome: str) -> None:
-        counted, name, value = self._cells[cell], self._names[it.seen[-1]], it.value
-        if value is None:
-            counted["unvalued", name, outcome] += 1
-        else:
-            units, currency = value
-            counted["valued", name, outcome, currency] += 1
-            counted["value", name, outcome, currency] += units
 
     def _failures(self, it: Fold, counted: dict[Key, int]) -> None:
         for position, reason, _, _ in it.failures:
@@ -291,7 +311,7 @@ class Tally:
             first = it.first[position]
             deeper = first if deeper is None else min(deeper, first)
 
-    def _surprises(self, it: Fold, cell: Cell) -> None:
+    def _surprises(self, it: Fold, counted: dict[tuple[int, int, bool], int]) -> None:
         """By step, how much larger the last total shown there is than the first one of all."""
         values = it.values
         opening = min(values) if values[0][0] == values[1][0] else values[0]
@@ -302,7 +322,6 @@ class Tally:
                 if value[5] == currency and value > last[value[1]]:
                     last[value[1]] = value
         ended = it.seen[-1] if it.order_at is None else -1
-        counted = self._surprised[cell]
         for position, value in last.items():
             if value is opening or value == opening:
                 continue
