@@ -12,6 +12,7 @@ from typing import TypeAlias
 
 import attrs
 
+from lastclick._collector import fewer_looks
 from lastclick._exchange import PARTS, Exchange, Pieces, handed_over
 from lastclick._gather import Chosen, Excluded, Gathered, Gathering, choose
 from lastclick._log import Shares
@@ -127,14 +128,15 @@ class Worker:
 
     def read(self, share: Share) -> Problems:
         """Take the rows of a share."""
-        batches = read_share(share, self._rows)
-        while True:
-            try:
-                found, records = next(batches)
-            except StopIteration as end:
-                met: Problems = end.value
-                return met
-            self._gathering.take(found, records)
+        with fewer_looks():
+            batches = read_share(share, self._rows)
+            while True:
+                try:
+                    found, records = next(batches)
+                except StopIteration as end:
+                    met: Problems = end.value
+                    return met
+                self._gathering.take(found, records)
 
     def found(self) -> Found:
         """What was found beside the rows, once all shares were read."""
@@ -163,7 +165,8 @@ class Worker:
     def take(self, step: str, files: list[tuple[Path, Pieces]]) -> None:
         """Take one part of what all have handed over."""
         key = 3 if step == "attempts" else 2 if step == "strays" else 0
-        getattr(self._counting, step)(handed_over(key, files))
+        with fewer_looks():
+            getattr(self._counting, step)(handed_over(key, files))
 
     def end(self) -> tuple[Cells, int]:
         """What was counted here, and how much was redelivered."""

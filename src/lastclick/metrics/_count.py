@@ -7,6 +7,7 @@ from typing import Any
 
 import attrs
 
+from lastclick._collector import fewer_looks
 from lastclick._gather import (
     EXCLUDE,
     Chosen,
@@ -149,7 +150,8 @@ def counted(
     rows = Rows(None, attributes, dict(excluded))
     shares = events.shares() if workers > 1 and isinstance(events, Log) else None
     if shares is None or len(shares) < 2:
-        counts, redelivered = _here(gather(events, funnel, rows), basis_of)
+        with fewer_looks():
+            counts, redelivered = _here(gather(events, funnel, rows), basis_of)
     else:
         counts, redelivered = counted_apart(shares, funnel, rows, excluded, basis_of, workers)
     seconds = time.perf_counter() - began
