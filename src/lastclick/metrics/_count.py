@@ -21,7 +21,6 @@ from lastclick._gather import (
 from lastclick._log import Log
 from lastclick._rows import Rows
 from lastclick.errors import ConfigError
-from lastclick.metrics._apart import counted_apart
 from lastclick.metrics._counts import Basis, Counts, Touch, Unit
 from lastclick.metrics._tally import Tally, day_of_zone
 
@@ -153,6 +152,8 @@ def counted(
         with fewer_looks():
             counts, redelivered = _here(gather(events, funnel, rows), basis_of)
     else:
+        from lastclick.metrics._apart import counted_apart  # it starts processes: few need it
+
         counts, redelivered = counted_apart(shares, funnel, rows, excluded, basis_of, workers)
     seconds = time.perf_counter() - began
     return counts, Delivery(redelivered, seconds, getattr(events, "problems", None))
