@@ -186,7 +186,6 @@ class Tally:
         for what, times in (("paid_after", journeys.paid), ("open_after", journeys.unpaid)):
             for seconds, number in times.items():
                 counted[what, seconds] += number
-
         for (position, outcome, currency), (number, units) in journeys.values.items():
             counted["valued", names[position], outcome, currency] += number
             counted["value", names[position], outcome, currency] += units
@@ -208,7 +207,8 @@ class Tally:
         if not self._customers or it.customer_id is None:
             self._journey(it)
         else:
-            self.by_customer.put_all([(it.customer_id, *row) for row in rows])
+            for row in rows:
+                self.by_customer.put((it.customer_id, *row))
 
     def _left_out(self, rows: list[Row]) -> None:
         if any(row[9] and row[1] <= FAILED for row in rows):
