@@ -27,6 +27,7 @@ MILLION = 1_000_000
 MOST_FOR_READ_JSON = MILLION
 READERS = {
     "lastclick": "`lastclick`: `str(measure(read_log(path)))`",
+    "lastclick_2": "the same with `workers=2`",
     "engine": "`lastclick.engines.duckdb.measure(path)`",
     "engine_in_1gb": "the same with `memory_limit = '1GB'`",
     "duckdb": "DuckDB: the same answer",
@@ -36,17 +37,22 @@ READERS = {
 }
 
 
-def read_lastclick(log: Path) -> dict[str, Any]:
+def read_lastclick(log: Path, workers: int = 1) -> dict[str, Any]:
     """Make the report as users do, and print it."""
     import lastclick
     from benchmarks import lastclick_report
 
     def work() -> Any:
-        report = lastclick.measure(lastclick.read_log(log))
+        report = lastclick.measure(lastclick.read_log(log), workers=workers)
         return report, str(report)
 
     figures, (report, _) = timed(work)
     return {**figures, "answer": lastclick_report.answer(report), "digest": digest(report)}
+
+
+def read_lastclick_2(log: Path) -> dict[str, Any]:
+    """The same by two processes, which are started, and import it, within the time."""
+    return read_lastclick(log, workers=2)
 
 
 def read_engine(log: Path, **settings: str) -> dict[str, Any]:
@@ -112,6 +118,7 @@ def read_pandas_read_json(log: Path) -> dict[str, Any]:
 
 CHILDREN: dict[str, Callable[[Path], dict[str, Any]]] = {
     "lastclick": read_lastclick,
+    "lastclick_2": read_lastclick_2,
     "engine": read_engine,
     "engine_in_1gb": read_engine_in_1gb,
     "duckdb": read_duckdb,

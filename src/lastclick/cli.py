@@ -301,6 +301,14 @@ def report(
     watch: Annotated[
         bool, typer.Option("--watch", help="Write the page anew whenever the log grows.")
     ] = False,
+    workers: Annotated[
+        int,
+        typer.Option(
+            min=1,
+            metavar="NUMBER",
+            help="How many processes count, at most; the report is the same.",
+        ),
+    ] = 1,
 ) -> None:
     """Report on a log: what became of its checkouts, step by step and in money."""
     if within is not None and not closed:
@@ -318,6 +326,7 @@ def report(
         "abandon_after": _limit("--abandon-after", abandon_after),
         "recover_within": _limit("--recover-within", recover_within),
         "timezone": timezone,
+        "workers": workers,
     }
     since = None if before is None else _instant(before, timezone)
     settings = PageFile() if theme is None else PageFile.load(theme)

@@ -3,8 +3,7 @@
 import json
 import tempfile
 from bisect import bisect_left
-from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,8 @@ import duckdb
 from typing_extensions import Unpack
 
 from lastclick._gather import Chosen, Events, Records, rows_of
-from lastclick._log import GZIP, LONGEST_LINE, SUFFIXES, Log, Meter, Problems, read_log
+from lastclick._log import SUFFIXES, Log, read_log
+from lastclick._reading import GZIP, LONGEST_LINE, Meter, Problems
 from lastclick._rows import CANCELLED, REFUNDED, Rows
 from lastclick._rows import Row as Fact
 from lastclick.engines._cells import Row
@@ -69,8 +69,6 @@ def measure(
     .. versionadded:: 0.1.0
     """
     question = asked(**settings)
-    rows = question.rows()
-    records = Records(funnel, rows)
     with ExitStack() as stack:
         if connection is None:
             folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="lastclick-"))
@@ -80,7 +78,7 @@ def measure(
         if not ordered:
             msg = "connection: preserve_insertion_order is false, so no line has a place; set it"
             raise ConfigError(msg)
-        return report_by(_DuckDB(own, source), records, rows, question, progress)
+        return report_by(_DuckDB(own, source), funnel, question, progress)
 
 
 class _DuckDB:
@@ -145,21 +143,16 @@ class _DuckDB:
                 self._tell(found)
                 records.keep(others)
             return getattr(source, "problems", None)
-        meter = Meter(source)
-        loaded = self._load([str(file) for file, _ in meter.files() if _named_well(file)], question)
+        meter = Meter()
+        files = source.standing(meter)
+        loaded = self._load([str(one.file) for one in files if _named_well(one.file)], question)
         refused = self._refused(loaded)
-        seen: dict[Path, int] = defaultdict(int)
-        for file, start, lines in meter.batches():
-            first = seen[file]
-            seen[file] += len(lines)
-            places = refused.get(str(file))
-            if places is None:
-                picked = [(start, lines)]
-            else:
-                own = places[bisect_left(places, first) : bisect_left(places, seen[file])]
-                picked = [(start + at - first, [lines[at - first]]) for at in own]
-            for number, some in picked:
-                told, others = meter.sorted_out(rows, file, number, some)
+        for one in files:
+            meter.files += 1
+            batches = ((one.file, start, lines) for start, lines, _ in meter.lines_of(one))
+            places = refused.get(str(one.file))
+            picked = batches if places is None else _picked(batches, places)
+            for told, others in meter.rows(picked, rows):
                 self._tell(told)
                 records.keep(others)
         return meter.problems()
@@ -176,10 +169,10 @@ class _DuckDB:
             broken = [file for file in files if not self._is_whole(file)]
             msg = f"cannot read {', '.join(broken)}; fetch them and read them with read_log"
             raise LogError(msg, Path(url))
-        meter = Meter(Log(Path(url), None, None))
+        meter = Meter()
         for file, places in self._refused(files).items():
-            for place, line in self._fetched(file, places):
-                told, others = meter.sorted_out(rows, file, place + 1, [line])
+            found = ((file, place + 1, [line]) for place, line in self._fetched(file, places))
+            for told, others in meter.rows(found, rows):
                 self._tell(told)
                 records.keep(others)
         ((lines,),) = self._rows("SELECT count(*) FROM lines")
@@ -284,6 +277,17 @@ class _DuckDB:
             f"SELECT count(*) - count(DISTINCT row({order})) FROM facts WHERE {back} AND {again}"
         )
         return int(attempts + orders)
+
+
+def _picked(
+    batches: Iterable[tuple[Path, int, list[bytes]]], places: list[int]
+) -> Iterator[tuple[Path, int, list[bytes]]]:
+    """Of the lines of a file those at some places, each with its number."""
+    seen = 0
+    for file, start, lines in batches:
+        first, seen = seen, seen + len(lines)
+        for place in places[bisect_left(places, first) : bisect_left(places, seen)]:
+            yield file, start + place - first, [lines[place - first]]
 
 
 def _named_well(file: Path) -> bool:
