@@ -340,6 +340,17 @@ def test_report_takes_duckdb_by_itself_where_the_log_is_large(log, monkeypatch):
     assert run("report", log, "--engine", "python").stderr == ""
 
 
+def test_workers_are_for_the_core(log, monkeypatch):
+    """Who asks for processes does not get DuckDB, and cannot ask for both."""
+    monkeypatch.setattr("lastclick.cli._LARGE", 1000)
+    assert run("report", log, "--workers", 2).stderr == ""
+    pytest.importorskip("duckdb")
+
+    result = run("report", log, "--workers", 2, "--engine", "duckdb")
+
+    assert (result.exit_code, "--workers" in result.stderr) == (2, True)
+
+
 def test_report_without_duckdb(log, monkeypatch):
     """What is large is counted by the core; who asks for DuckDB is told what to install."""
     monkeypatch.setattr("lastclick.cli.find_spec", lambda name: None)

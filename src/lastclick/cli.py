@@ -326,12 +326,12 @@ def report(
         "abandon_after": _limit("--abandon-after", abandon_after),
         "recover_within": _limit("--recover-within", recover_within),
         "timezone": timezone,
-        "workers": workers,
     }
     since = None if before is None else _instant(before, timezone)
     settings = PageFile() if theme is None else PageFile.load(theme)
-
-    by_duckdb = _by_duckdb(engine, log)
+    if engine is Engine.DUCKDB and workers > 1:
+        _stop("--workers is for --engine python; DuckDB takes all cores", WRONG)
+    by_duckdb = workers == 1 and _by_duckdb(engine, log)
 
     def read(**other: Any) -> Report:
         with _progress("reading") as told:
@@ -341,7 +341,7 @@ def report(
                     from lastclick.engines import duckdb
 
                     return duckdb.measure(events, funnel, progress=told, **{**asked, **other})
-                return measure(events, funnel, **{**asked, **other})
+                return measure(events, funnel, workers=workers, **{**asked, **other})
             except ConfigError:
                 if next(events.lines(), None) is None:
                     _stop(f"nothing to report: no event in {log}", FOUND)
