@@ -88,42 +88,27 @@ def gather(events: Events, chosen: Chosen, rows: Rows) -> Gathered:
         ConfigError: Several funnels and none chosen, or no definition of the one chosen.
     """
     began = time.perf_counter()
-    given = _given(chosen)
+    given = given_by(chosen)
     if isinstance(chosen, str):
         rows.funnel = chosen
     elif given is not None:
         rows.funnel = given.funnel
-    by_checkout, by_order, strays = Exchange(_CHECKOUT_ID), Exchange(0), Exchange(_EVENT_ID)
+    by_checkout, by_order, strays = exchanges()
     declarations: dict[str, FunnelDeclared] = {}
     losses: dict[str, EventsLost] = {}
     latest = None
     for found, records in (
         events.read_rows(rows) if isinstance(events, _Source) else _read(events, rows)
     ):
-        attempts = [row for row in found if row[1] < REFUNDED and row[_CHECKOUT_ID]]
-        by_checkout.put_all(attempts)
-        if len(attempts) < len(found):
-            back = [row for row in found if row[1] in (REFUNDED, CANCELLED)]
-            by_order.put_all([_back(row) for row in back])
-            strays.put_all(
-                [
-                    row
-                    for row in found
-                    if row[1] not in (REFUNDED, CANCELLED) and not row[_CHECKOUT_ID]
-                ]
-            )
-            attempts += back
-        if attempts:
-            newest = max(map(_TIME, attempts))
-            latest = newest if latest is None else max(latest, newest)
+        latest = later(latest, distribute(found, by_checkout, by_order, strays))
         for record in records:
             if isinstance(record, FunnelDeclared):
-                _keep(declarations, record)
+                keep(declarations, record)
             else:
-                _keep(losses, record)
+                keep(losses, record)
     return Gathered(
         funnel=rows.funnel or "",
-        declaration=_definition(given, rows, chosen, declarations, latest),
+        declaration=definition_of(given, rows, chosen, declarations, latest),
         by_checkout=by_checkout,
         by_order=by_order,
         strays=strays,
@@ -133,6 +118,43 @@ def gather(events: Events, chosen: Chosen, rows: Rows) -> Gathered:
         seconds=time.perf_counter() - began,
         problems=getattr(events, "problems", None),
     )
+
+
+def exchanges() -> tuple[Exchange, Exchange, Exchange]:
+    """By checkout, by order and for strays."""
+    return Exchange(_CHECKOUT_ID), Exchange(0), Exchange(_EVENT_ID)
+
+
+def distribute(
+    found: list[Row], by_checkout: Exchange, by_order: Exchange, strays: Exchange
+) -> list[Row]:
+    """Put each row where it belongs.
+
+    Returns:
+        Those that the latest shopper event is among.
+    """
+    attempts = [row for row in found if row[1] < REFUNDED and row[_CHECKOUT_ID]]
+    by_checkout.put_all(attempts)
+    if len(attempts) < len(found):
+        back = [row for row in found if row[1] in (REFUNDED, CANCELLED)]
+        by_order.put_all([_back(row) for row in back])
+        strays.put_all(
+            [
+                row
+                for row in found
+                if row[1] not in (REFUNDED, CANCELLED) and not row[_CHECKOUT_ID]
+            ]
+        )
+        attempts += back
+    return attempts
+
+
+def later(latest: int | None, rows: list[Row]) -> int | None:
+    """The latest instant, of these rows too."""
+    if not rows:
+        return latest
+    newest: int = max(map(_TIME, rows))
+    return newest if latest is None else max(latest, newest)
 
 
 def _read(events: Events, rows: Rows) -> Iterator[Batch]:
@@ -157,14 +179,14 @@ def _back(row: Row) -> tuple[Any, ...]:
     return order_id, what, t, event_id, refund_id, units, currency, excluded
 
 
-def _keep(records: dict[str, Any], record: FunnelDeclared | EventsLost) -> None:
+def keep(records: dict[str, Any], record: FunnelDeclared | EventsLost) -> None:
     """One record an id; of two that differ under one id, the same one whatever comes first."""
     other = records.get(record.event_id)
     if other is None or record.line > other.line:
         records[record.event_id] = record
 
 
-def _given(chosen: Chosen) -> FunnelDeclared | None:
+def given_by(chosen: Chosen) -> FunnelDeclared | None:
     if chosen is None or isinstance(chosen, str):
         return None
     given = chosen if isinstance(chosen, FunnelDeclared) else getattr(chosen, "declaration", None)
@@ -174,7 +196,7 @@ def _given(chosen: Chosen) -> FunnelDeclared | None:
     return given
 
 
-def _definition(
+def definition_of(
     given: FunnelDeclared | None,
     rows: Rows,
     chosen: Chosen,

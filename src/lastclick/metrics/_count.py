@@ -1,6 +1,6 @@
 """Asking for counts: the settings, checked, and what was met on the way."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -10,6 +10,7 @@ from lastclick._gather import (
     EXCLUDE,
     Chosen,
     Events,
+    Excluded,
     as_instant,
     excluded_values,
     gather,
@@ -17,6 +18,7 @@ from lastclick._gather import (
 )
 from lastclick._rows import Rows
 from lastclick.errors import ConfigError
+from lastclick.events import FunnelDeclared
 from lastclick.metrics._counts import Basis, Counts, Touch, Unit
 from lastclick.metrics._tally import Tally, day_of_zone
 
@@ -105,6 +107,105 @@ def counted(
     touch: Touch,
 ) -> tuple[Counts, Delivery]:
     """The counts, and what was met on the way."""
+    question = asked(
+        as_of=as_of,
+        by=by,
+        unit=unit,
+        exclude=exclude,
+        closed=closed,
+        within=within,
+        abandon_after=abandon_after,
+        recover_within=recover_within,
+        timezone=timezone,
+        touch=touch,
+    )
+    gathered = gather(events, funnel, question.rows())
+    basis = question.basis(gathered.funnel, gathered.declaration, gathered.latest)
+    tally = Tally(basis, basis.law, gathered, question.day_of)
+    try:
+        tally.run()
+    finally:
+        tally.close()
+    delivery = Delivery(tally.redelivered, gathered.seconds + tally.seconds, gathered.problems)
+    return Counts(basis, tally.cells()), delivery
+
+
+@attrs.frozen
+class Asked:
+    """Settings that were checked, before there is a definition.
+
+    Attributes:
+        as_of: The instant asked for, in microseconds; None for the latest event.
+        by: The attributes that form groups.
+        unit: What is counted.
+        exclude: By attribute, the values that exclude.
+        closed: Whether the steps are counted as a closed funnel.
+        within: Its window in microseconds.
+        abandon_after: Instead of the definition's.
+        recover_within: Instead of the definition's.
+        timezone: The zone whose days are counted.
+        touch: Which step event gives the group.
+        day_of: The day of an instant in that zone.
+    """
+
+    as_of: int | None
+    by: tuple[str, ...]
+    unit: Unit
+    exclude: Excluded
+    closed: bool
+    within: int | None
+    abandon_after: timedelta | None
+    recover_within: timedelta | None
+    timezone: str
+    touch: Touch
+    day_of: Callable[[int], str] = attrs.field(eq=False)
+
+    def rows(self, funnel: str | None = None) -> Rows:
+        """What makes the rows of a reading."""
+        return Rows(funnel, self.by, dict(self.exclude))
+
+    def basis(self, funnel: str, declaration: FunnelDeclared, latest: int | None) -> Basis:
+        """What the counts rest on.
+
+        Raises:
+            ConfigError: The limits do not go together, or with those of the definition.
+        """
+        law = law_of(declaration, self.abandon_after, self.recover_within)
+        return Basis(
+            funnel=funnel,
+            steps=declaration.steps,
+            abandon_after=law.abandon_after,
+            recover_within=law.recover_within,
+            as_of=latest if self.as_of is None else self.as_of,
+            unit=self.unit,
+            by=self.by,
+            exclude=self.exclude,
+            closed=self.closed,
+            within=self.within,
+            timezone=self.timezone,
+            touch=self.touch,
+            chosen=self.as_of is not None,
+        )
+
+
+def asked(
+    *,
+    as_of: datetime | None,
+    by: str | Sequence[str],
+    unit: Unit,
+    exclude: Mapping[str, Sequence[str | int | bool | None]],
+    closed: bool,
+    within: timedelta | None,
+    abandon_after: timedelta | None,
+    recover_within: timedelta | None,
+    timezone: str,
+    touch: Touch,
+) -> Asked:
+    """The settings, checked.
+
+    Raises:
+        ConfigError: One cannot be used.
+    """
     attributes = _attributes(by)
     if unit not in ("attempt", "customer"):
         raise ConfigError(f"unit is 'attempt' or 'customer', not {unit!r:.100}")
@@ -113,33 +214,19 @@ def counted(
     if within is not None and not (closed and _is_window(within)):
         msg = f"within={within!r:.100}: pass a timedelta above zero, and only with closed=True"
         raise ConfigError(msg)
-    chosen = as_instant(as_of)
-    day_of = day_of_zone(timezone)
-    excluded = excluded_values(exclude)
-    gathered = gather(events, funnel, Rows(None, attributes, dict(excluded)))
-    law = law_of(gathered.declaration, abandon_after, recover_within)
-    basis = Basis(
-        funnel=gathered.funnel,
-        steps=gathered.declaration.steps,
-        abandon_after=law.abandon_after,
-        recover_within=law.recover_within,
-        as_of=gathered.latest if chosen is None else chosen,
-        unit=unit,
+    return Asked(
+        as_of=as_instant(as_of),
         by=attributes,
-        exclude=excluded,
+        unit=unit,
+        exclude=excluded_values(exclude),
         closed=closed,
         within=None if within is None else within // timedelta(microseconds=1),
+        abandon_after=abandon_after,
+        recover_within=recover_within,
         timezone=timezone,
         touch=touch,
-        chosen=chosen is not None,
+        day_of=day_of_zone(timezone),
     )
-    tally = Tally(basis, basis.law, gathered, day_of)
-    try:
-        tally.run()
-    finally:
-        tally.close()
-    delivery = Delivery(tally.redelivered, gathered.seconds + tally.seconds, gathered.problems)
-    return Counts(basis, tally.cells()), delivery
 
 
 def _attributes(by: object) -> tuple[str, ...]:

@@ -191,8 +191,8 @@ class Tally:
         self._persons.journey(it, cell, self._customers)
         order_at = it.order_at
         if order_at is None:
-            after = (self._as_of - it.start) // _SECOND
-            self._unpaid_for[cell, min(self._latest, after)] += 1
+            after = 0
+            self._open(cell, it.start)
         else:
             after = min((order_at - it.start) // _SECOND, self._latest)
             self._paid[cell, after] += 1
@@ -234,6 +234,11 @@ class Tally:
             who = person(it)
             for row in it.orders:
                 self._show(row, SHOWN, cell, outcome, who, after)
+
+    def _open(self, cell: Cell, start: int) -> None:
+        """A journey without an order, by how long ago it started."""
+        after = (self._as_of - start) // _SECOND
+        self._unpaid_for[cell, min(self._latest, after)] += 1
 
     def _unpaid(self, it: Fold, cell: Cell, outcome: str) -> None:
         counted, name, value = self._cells[cell], self._names[it.seen[-1]], it.value
