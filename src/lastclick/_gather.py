@@ -139,11 +139,7 @@ def distribute(
         back = [row for row in found if row[1] in (REFUNDED, CANCELLED)]
         by_order.put_all([_back(row) for row in back])
         strays.put_all(
-            [
-                row
-                for row in found
-                if row[1] not in (REFUNDED, CANCELLED) and not row[_CHECKOUT_ID]
-            ]
+            [row for row in found if row[1] not in (REFUNDED, CANCELLED) and not row[_CHECKOUT_ID]]
         )
         attempts += back
     return attempts

@@ -1,0 +1,212 @@
+"""Counting so that what was counted can be taken away again, and grows older without a recount.
+
+Counts of closed sets of journeys add; so they can be subtracted, to the digit. Two things are in
+the way, and are mended here. A sum that is zero may be a cart of 0.00 or nothing at all, so beside
+each sum stands how often something was added to it. And what is counted by how long ago it was
+would change with every instant; here it is counted by when it was, and made older when it is read.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from typing import Any, TypeAlias
+
+import attrs
+from typing_extensions import override
+
+from lastclick._gather import Gathered, distribute, exchanges
+from lastclick._rows import Row
+from lastclick.events import EventsLost, FunnelDeclared
+from lastclick.metrics._counts import LOG, Basis, Cell, Key
+from lastclick.metrics._persons import Persons
+from lastclick.metrics._tally import Tally
+
+_SECOND = 1_000_000
+_DAY = 86_400 * _SECOND
+
+#: An attempt without an order that is younger than the longest time followed, by its start.
+OPEN_SINCE = "open_since"
+#: A customer's only order, by its instant.
+ONCE_SINCE = "once_since"
+
+#: How many rows are handed over at once.
+_AT_ONCE = 500
+
+#: What was counted of each key, and how often something was added to it.
+Told: TypeAlias = dict[Cell, dict[Key, tuple[int, int]]]
+
+
+@attrs.frozen
+class Ground:
+    """What is counted by.
+
+    Attributes:
+        basis: What the counts rest on.
+        declaration: The definition it comes from.
+        day_of: The day of an instant in its zone.
+    """
+
+    basis: Basis
+    declaration: FunnelDeclared
+    day_of: Callable[[int], str] = attrs.field(eq=False)
+
+
+class _Added(dict[Any, Any]):
+    """Sums, and how often something was added to each."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.times: dict[Any, int] = {}
+
+    def __missing__(self, _: Any) -> int:
+        return 0
+
+    @override
+    def __setitem__(self, key: Any, value: Any) -> None:
+        super().__setitem__(key, value)
+        self.times[key] = self.times.get(key, 0) + 1
+
+    def add(self, key: Any, number: int) -> None:
+        """Add a number of persons at once: how often says nothing, but it is above zero."""
+        super().__setitem__(key, self.get(key, 0) + number)
+
+
+class _Persons(Persons):
+    @override
+    def _once(self, first: int) -> Key:
+        return (ONCE_SINCE, first)
+
+    @override
+    def _clustered(self, counted: dict[Key, int], ends: tuple[int, int, int], persons: int) -> None:
+        sums: dict[Key, int] = defaultdict(int)
+        super()._clustered(sums, ends, persons)
+        assert isinstance(counted, _Added)
+        for key, number in sums.items():
+            counted.add(key, number)
+
+
+class _Aging(Tally):
+    def __init__(self, ground: Ground, gathered: Gathered) -> None:
+        basis = ground.basis
+        super().__init__(basis, basis.law, gathered, ground.day_of)
+        within = basis.law.recover_within
+        self._persons = _Persons(self._as_of, within, by_group=bool(basis.by))
+        self._added: dict[Cell, _Added] = defaultdict(_Added)
+        self._cells = self._added  # type: ignore[assignment]
+        self._log = self._cells[LOG]
+        self._nets = self._credited = _Added()
+
+    @override
+    def _open(self, cell: Cell, start: int) -> None:
+        if (self._as_of - start) // _SECOND >= self._latest:
+            super()._open(cell, start)
+        else:
+            self._cells[cell][OPEN_SINCE, start] += 1
+
+    def told(self) -> Told:
+        times: dict[Cell, dict[Key, int]] = {
+            cell: dict(added.times) for cell, added in self._added.items()
+        }
+        for (cell, seconds, currency), number in self._credited.times.items():
+            times[cell]["net_after", seconds, currency] = number
+            times[cell]["net2_after", seconds, currency] = number
+        told: Told = {}
+        for cell, counted in self.cells().items():
+            own = times.get(cell, {})
+            told[cell] = {key: (number, own.get(key, 0)) for key, number in counted.items()}
+        return told
+
+
+def told_of(rows: list[Row], ground: Ground) -> Told:
+    """What some closed sets of journeys come to, from their rows."""
+    gathered = _gathered(ground)
+    for at in range(0, len(rows), _AT_ONCE):
+        some = rows[at : at + _AT_ONCE]
+        distribute(some, gathered.by_checkout, gathered.by_order, gathered.strays)
+    return _told(gathered, ground)
+
+
+def told_by_records(
+    declarations: dict[str, FunnelDeclared], losses: dict[str, EventsLost], ground: Ground
+) -> Told:
+    """What the definitions and losses in a log come to."""
+    gathered = _gathered(ground)
+    gathered.declarations, gathered.losses = declarations, losses
+    return _told(gathered, ground)
+
+
+def _told(gathered: Gathered, ground: Ground) -> Told:
+    tally = _Aging(ground, gathered)
+    try:
+        tally.run()
+        return tally.told()
+    finally:
+        tally.close()
+
+
+def _gathered(ground: Ground) -> Gathered:
+    by_checkout, by_order, strays = exchanges()
+    return Gathered(
+        funnel=ground.basis.funnel,
+        declaration=ground.declaration,
+        by_checkout=by_checkout,
+        by_order=by_order,
+        strays=strays,
+        declarations={},
+        losses={},
+        latest=None,
+        seconds=0.0,
+        problems=None,
+    )
+
+
+def add(told: Told, more: Told, sign: int) -> None:
+    """Add what other sets came to, or take it away; of what was only there in them nothing stays."""
+    for cell, counted in more.items():
+        mine = told.setdefault(cell, {})
+        for key, (number, times) in counted.items():
+            n, t = mine.get(key, (0, 0))
+            n, t = n + sign * number, t + sign * times
+            if n or t:
+                mine[key] = (n, t)
+            else:
+                mine.pop(key, None)
+        if not mine:
+            del told[cell]
+
+
+def aged(told: Told, as_of: int) -> dict[Cell, dict[Key, int]]:
+    """The cells of `Counts` as of an instant."""
+    cells: dict[Cell, dict[Key, int]] = {}
+    for cell, counted in told.items():
+        mine = cells.setdefault(cell, {})
+        for key, (number, _) in counted.items():
+            if key[0] == OPEN_SINCE:
+                own: Key = ("open_after", (as_of - int(key[1])) // _SECOND)
+                mine[own] = mine.get(own, 0) + number
+            elif key[0] == ONCE_SINCE:
+                own = ("once", (as_of - int(key[1])) // _DAY)
+                mine[own] = mine.get(own, 0) + number
+            else:
+                mine[key] = mine.get(key, 0) + number
+    return cells
+
+
+def due_after(rows: Iterable[Row], basis: Basis) -> int | None:
+    """The earliest instant after the basis's at which these rows may count otherwise, if any.
+
+    Every rule compares ``as_of`` with the instant of an event, or with one of three limits after
+    it; between those instants, nothing but what is aged when read can change.
+    """
+    as_of = -1 if basis.as_of is None else basis.as_of
+    gap, within = basis.abandon_after + 1, basis.recover_within + 1
+    followed = (basis.recover_within // _SECOND + 1) * _SECOND
+    found: int | None = None
+    for row in rows:
+        t = row[0]
+        if t + max(within, followed) <= as_of:
+            continue
+        limits = (t, t + gap, t + min(within, followed), t + max(within, followed))
+        due = min(limit for limit in limits if limit > as_of)
+        if found is None or due < found:
+            found = due
+    return found
