@@ -160,7 +160,7 @@ def _gathered(ground: Ground) -> Gathered:
 
 
 def add(told: Told, more: Told, sign: int) -> None:
-    """Add what other sets came to, or take it away; of what was only there in them nothing stays."""
+    """Add what other sets came to, or take it away so that no trace of it stays."""
     for cell, counted in more.items():
         mine = told.setdefault(cell, {})
         for key, (number, times) in counted.items():

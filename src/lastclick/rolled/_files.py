@@ -277,7 +277,7 @@ def _is_all_of(outside: str, known: Known) -> bool:
 
 
 def _goes_on(path: Path, known: Known) -> bool:
-    """Whether what was read of a file is still its beginning; of a packed one that is seen later."""
+    """Whether what was read of a file is still its beginning; of a packed one it is seen later."""
     try:
         with path.open("rb") as raw:
             return raw.read(2) == _GZIP or (_length(raw) >= known.size and _is_same(raw, known))

@@ -21,7 +21,7 @@ from lastclick.metrics._counts import Touch, Unit
 from lastclick.rolled._aging import Ground, add, aged, told_by_records
 from lastclick.rolled._files import NewLines, problems, refuse
 from lastclick.rolled._sets import Joining, recount
-from lastclick.rolled._state import Settings, State, opened
+from lastclick.rolled._state import FILE, FIRST, Settings, State, opened
 
 #: How many rows are brought to their sets at once.
 _AT_ONCE = 50_000
@@ -43,8 +43,13 @@ class Rolled:
         problems: What could not be read, of all files, now and before.
 
     Example:
+        >>> from datetime import UTC, datetime
+        >>> from lastclick import Funnel
         >>> from lastclick.rolled import roll
-        >>> roll("shop-log", "rolled").days
+        >>> from lastclick.sinks import FileSink
+        >>> with Funnel("checkout", steps=("cart",), sink=FileSink("day-log")) as funnel:
+        ...     funnel.checkout("c-1").enter("cart", at=datetime(2026, 10, 1, 12, tzinfo=UTC))
+        >>> roll("day-log", "day-rolled").days
         ('2026-10-01',)
 
     .. versionadded:: 0.1.0
@@ -107,13 +112,18 @@ def roll(
         LogError: There is no log, or the state is damaged, or somebody else is rolling it.
 
     Example:
+        >>> from lastclick import Funnel
         >>> from lastclick.rolled import read_rolled, roll
-        >>> roll("shop-log", "rolled").events
-        6
-        >>> roll("shop-log", "rolled").events
-        0
-        >>> read_rolled("rolled").started
-        3
+        >>> from lastclick.sinks import FileSink
+        >>> funnel = Funnel("checkout", steps=("cart", "payment"), sink=FileSink("shop-log"))
+        >>> funnel.checkout("c-1").enter("cart")
+        >>> roll("shop-log", "shop-rolled").events
+        1
+        >>> funnel.checkout("c-1").enter("payment")
+        >>> roll("shop-log", "shop-rolled").events
+        1
+        >>> read_rolled("shop-rolled").started
+        1
 
     .. versionadded:: 0.1.0
     """
@@ -199,7 +209,8 @@ class _Run:
             joining.withdrawn,
         )
         settings.next = joining.next_id
-        settings.redelivered += max(0, read - joining.new)
+        # A last line without an end counts as read when it has one.
+        settings.redelivered += read - joining.new
         settings.definition = definition.line.decode()
         settings.as_of, settings.chosen = basis.as_of, basis.chosen
         if settings != before:
@@ -219,6 +230,19 @@ class _Run:
         )
 
 
+def is_rolled(path: Path | str) -> bool:
+    """Whether a directory is one that a log was rolled to.
+
+    Example:
+        >>> from lastclick.rolled import is_rolled
+        >>> is_rolled("nowhere")
+        False
+
+    .. versionadded:: 0.1.0
+    """
+    return Path(path, FILE).is_file()
+
+
 def read_rolled(to: Path | str) -> Report:
     """The report of what was rolled: the same as `measure` would give of all of it.
 
@@ -230,10 +254,13 @@ def read_rolled(to: Path | str) -> Report:
         LogError: The state is damaged, of another version, or somebody is rolling it.
 
     Example:
-        >>> from lastclick import measure, read_log
+        >>> from lastclick import Funnel, measure, read_log
         >>> from lastclick.rolled import read_rolled, roll
-        >>> _ = roll("shop-log", "rolled")
-        >>> read_rolled("rolled").to_dict() == measure(read_log("shop-log")).to_dict()
+        >>> from lastclick.sinks import FileSink
+        >>> with Funnel("checkout", steps=("cart",), sink=FileSink("same-log")) as funnel:
+        ...     funnel.checkout("c-1").enter("cart")
+        >>> _ = roll("same-log", "same-rolled")
+        >>> read_rolled("same-rolled").to_dict() == measure(read_log("same-log")).to_dict()
         True
 
     .. versionadded:: 0.1.0
@@ -242,7 +269,7 @@ def read_rolled(to: Path | str) -> Report:
     with opened(Path(to), write=False) as state:
         settings = state.settings()
         if settings is None or not settings.definition:
-            raise ConfigError(f"nothing was rolled to {to}; lastclick roll LOG --to it first")
+            raise ConfigError(f"nothing was rolled to {to}; {FIRST}")
         if settings.library != version("lastclick"):
             msg = f"{to} was counted by lastclick {settings.library}; roll once more with this one"
             raise LogError(msg, Path(to))
@@ -253,7 +280,7 @@ def read_rolled(to: Path | str) -> Report:
     counts = Counts(basis, aged(told, -1 if basis.as_of is None else basis.as_of))
     report = report_from(counts)
     seconds = time.perf_counter() - began
-    delivery = Delivery(settings.redelivered, seconds, problems(files), "rolled")
+    delivery = Delivery(max(0, settings.redelivered), seconds, problems(files), "rolled")
     return attrs.evolve(report, reading=delivery)
 
 

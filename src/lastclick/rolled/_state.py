@@ -58,7 +58,7 @@ _PATIENCE_S = 5.0
 SYNCHRONOUS = "EXTRA"
 _CACHE_KIB = 64 * 1024
 _AT_ONCE = 500
-_FIRST = "first roll a log to it: lastclick roll LOG --to DIR"
+FIRST = "first roll a log to it: lastclick roll LOG --to DIR"
 #: When a set is due that has not been counted since it changed: always.
 STALE = -(2**63)
 
@@ -234,7 +234,7 @@ def opened(directory: Path, *, write: bool) -> Iterator[State]:
             msg = f"{directory} is not empty and holds no rolled state; name a new directory"
             raise ConfigError(msg)
     elif not file.is_file():
-        raise ConfigError(f"nothing was rolled to {directory}; {_FIRST}")
+        raise ConfigError(f"nothing was rolled to {directory}; {FIRST}")
     try:
         with closing(_connected(file)) as database:
             database.execute("BEGIN IMMEDIATE" if write else "BEGIN")
@@ -262,7 +262,7 @@ def _check(database: sqlite3.Connection, directory: Path, *, write: bool) -> Non
         return
     if database.execute("SELECT 1 FROM sqlite_schema").fetchone() is None:
         if not write:
-            raise ConfigError(f"nothing was rolled to {directory}; {_FIRST}")
+            raise ConfigError(f"nothing was rolled to {directory}; {FIRST}")
         for statement in _TABLES.split(";")[:-1]:
             database.execute(statement)
         database.execute(f"PRAGMA application_id = {_APPLICATION}")
