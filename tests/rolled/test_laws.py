@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import json
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,6 +19,7 @@ from lastclick import measure, read_log
 from lastclick.errors import ConfigError
 from lastclick.rolled import _state, read_rolled, roll
 from tests import strategies
+from tests.rolled.shop import append, told
 from tests.test_laws import asked
 
 Line = dict[str, Any]
@@ -39,18 +39,12 @@ def shop() -> Iterator[tuple[Path, Path]]:
         yield log, Path(directory, "rolled")
 
 
-def append(file: Path, lines: list[Line]) -> None:
-    with file.open("ab") as out:
-        out.writelines(json.dumps(line).encode() + b"\n" for line in lines)
-
-
 def everything(log: Path, arguments: dict[str, Any]) -> Any:
     try:
         report = measure(read_log(log), **arguments)
     except ConfigError as error:
         return str(error)
-    trend = {day: one.to_dict() for day, one in report.trend("day").items()}
-    return json.dumps([report.to_dict(), trend])
+    return told(report)
 
 
 def rolled(log: Path, state: Path, arguments: dict[str, Any]) -> Any:
@@ -58,9 +52,7 @@ def rolled(log: Path, state: Path, arguments: dict[str, Any]) -> Any:
         roll(log, state, **arguments)
     except ConfigError as error:
         return str(error)
-    report = read_rolled(state)
-    trend = {day: one.to_dict() for day, one in report.trend("day").items()}
-    return json.dumps([report.to_dict(), trend])
+    return told(read_rolled(state))
 
 
 def compress(file: Path) -> None:

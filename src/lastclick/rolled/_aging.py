@@ -7,14 +7,15 @@ would change with every instant; here it is counted by when it was, and made old
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
+from itertools import pairwise
 from typing import Any, TypeAlias
 
 import attrs
 from typing_extensions import override
 
 from lastclick._gather import Gathered, distribute, exchanges
-from lastclick._rows import Row
+from lastclick._rows import ASSIGNED, CLICKED, ENTERED, FAILED, ORDERED, REFUNDED, Row
 from lastclick.events import EventsLost, FunnelDeclared
 from lastclick.metrics._counts import LOG, Basis, Cell, Key
 from lastclick.metrics._persons import Persons
@@ -22,6 +23,8 @@ from lastclick.metrics._tally import Tally
 
 _SECOND = 1_000_000
 _DAY = 86_400 * _SECOND
+
+_ACTIVITY = (ENTERED, FAILED, ORDERED, CLICKED)
 
 #: An attempt without an order that is younger than the longest time followed, by its start.
 OPEN_SINCE = "open_since"
@@ -191,8 +194,8 @@ def aged(told: Told, as_of: int) -> dict[Cell, dict[Key, int]]:
     return cells
 
 
-def due_after(rows: Iterable[Row], basis: Basis) -> int | None:
-    """The earliest instant after the basis's at which these rows may count otherwise, if any.
+def due_after(rows: list[Row], basis: Basis) -> int | None:
+    """The earliest instant after the basis's at which a set may count otherwise, if any.
 
     Every rule compares ``as_of`` with the instant of an event, or with one of three limits after
     it; between those instants, nothing but what is aged when read can change.
@@ -200,13 +203,26 @@ def due_after(rows: Iterable[Row], basis: Basis) -> int | None:
     as_of = -1 if basis.as_of is None else basis.as_of
     gap, within = basis.abandon_after + 1, basis.recover_within + 1
     followed = (basis.recover_within // _SECOND + 1) * _SECOND
+    limits = [0]
+    if max(row[0] for row in rows) + followed > as_of and _grows_older(rows, gap, as_of):
+        limits += (gap, within, followed)
     found: int | None = None
     for row in rows:
-        t = row[0]
-        if t + max(within, followed) <= as_of:
-            continue
-        limits = (t, t + gap, t + min(within, followed), t + max(within, followed))
-        due = min(limit for limit in limits if limit > as_of)
-        if found is None or due < found:
-            found = due
+        for limit in limits:
+            due = row[0] + limit
+            if due > as_of and (found is None or due < found):
+                found = due
     return found
+
+
+def _grows_older(rows: list[Row], gap: int, as_of: int) -> bool:
+    """Whether a limit may pass for a set: not for one attempt that ordered without a long gap."""
+    checkouts = {row[3] for row in rows if row[1] < REFUNDED and row[3]}
+    if len(checkouts) != 1:
+        return bool(checkouts)
+    there = [row for row in rows if row[0] <= as_of and not row[9]]
+    orders = [row[0] for row in there if row[1] == ORDERED]
+    if not orders or any(row[1] == ASSIGNED for row in rows):
+        return True
+    active = sorted(row[0] for row in there if row[1] in _ACTIVITY and row[0] <= min(orders))
+    return any(later - before >= gap for before, later in pairwise(active))

@@ -7,6 +7,7 @@ would only make one set of two, which is closed as well.
 
 from collections.abc import Iterable
 from hashlib import blake2b
+from typing import TypeAlias
 
 import attrs
 from pydantic_core import from_json, to_json
@@ -14,7 +15,10 @@ from pydantic_core import from_json, to_json
 from lastclick._rows import CANCELLED, ORDERED, REFUNDED, Row
 from lastclick.metrics._counts import Cell
 from lastclick.rolled._aging import Ground, Told, add, due_after, told_of
-from lastclick.rolled._state import STALE, State
+from lastclick.rolled._state import STALE, DamagedError, State
+
+#: When a set is due, and its rows.
+_Kept: TypeAlias = tuple[int | None, list[bytes]]
 
 #: How many sets are counted at once.
 _AT_ONCE = 20_000
@@ -52,6 +56,7 @@ class Joining:
                 parent.setdefault(name, name)
                 _join(parent, names[0], name)
         known = self._state.sets_of(sorted(parent))
+        kept = self._kept(known)
         by_id: dict[int, int] = {}
         for name in parent:
             if name in known:
@@ -62,14 +67,29 @@ class Joining:
         together: dict[int, list[bytes]] = {}
         for row, name in zip(rows, first, strict=True):
             together.setdefault(_root(parent, name), []).append(to_json(row))
-        self._merge(together, ids)
+        self._merge(together, ids, kept)
 
-    def _merge(self, together: dict[int, list[bytes]], ids: dict[int, list[int]]) -> None:
+    def _kept(self, known: dict[int, int]) -> dict[int, _Kept]:
+        """The sets that some names lead to, which must be the sets that have these names."""
         state = self._state
-        kept = {
-            id_: (due, lines)
-            for id_, due, lines in state.rows(sorted(id_ for own in ids.values() for id_ in own))
+        kept = {id_: (due, lines) for id_, due, lines in state.rows(sorted({*known.values()}))}
+        names = {
+            (name, id_)
+            for id_, (_, lines) in kept.items()
+            for row in rows_of(lines)
+            for name in self._names(row)
         }
+        if not known.items() <= names:
+            raise DamagedError("a name leads to another set")
+        return kept
+
+    def _merge(
+        self,
+        together: dict[int, list[bytes]],
+        ids: dict[int, list[int]],
+        kept: dict[int, _Kept],
+    ) -> None:
+        state = self._state
         changed: list[tuple[int, list[bytes]]] = []
         names: dict[int, int] = {}
         dropped: list[int] = []

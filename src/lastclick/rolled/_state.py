@@ -63,6 +63,10 @@ FIRST = "first roll a log to it: lastclick roll LOG --to DIR"
 STALE = -(2**63)
 
 
+class DamagedError(sqlite3.DatabaseError):
+    """What SQLite takes for a good file is none of a state."""
+
+
 @attrs.define
 class Settings:
     """What is kept beside the tables.
@@ -278,9 +282,7 @@ def _check(database: sqlite3.Connection, directory: Path, *, write: bool) -> Non
 def _explained(error: sqlite3.Error, directory: Path) -> LogError:
     code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF
     if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-        msg = (
-            f"the state in {directory} is being rolled by another process; try again when it ended"
-        )
+        msg = f"the state in {directory} is in use by another roll; try again when that has ended"
     elif code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR):
         msg = (
             f"the state in {directory} is damaged ({error}); delete {directory} and roll again, "
@@ -303,7 +305,7 @@ def _unpacked(packed: bytes) -> bytes:
     try:
         return zlib.decompress(packed)
     except (zlib.error, TypeError):
-        raise sqlite3.DatabaseError("a checksum does not fit") from None
+        raise DamagedError("a checksum does not fit") from None
 
 
 def _entries(packed: bytes) -> dict[Key, tuple[int, int]]:
