@@ -319,7 +319,7 @@ def report(
 
     def read(**other: Any) -> Report:
         if of_state:
-            return _rolled_report(log, {**asked, **other})
+            return _rolled_report(log, {"funnel": funnel, **asked, **other})
         with _progress("reading") as told:
             events = read_log(log, progress=told)
             try:
@@ -386,12 +386,18 @@ def _rolled_report(directory: Path, asked: Mapping[str, Any]) -> Report:
     found = read_rolled(directory)
     usual = {"by": (), "unit": "attempt", "exclude": _excluded([_EXCLUDED]), "timezone": "UTC"}
     for name, value in asked.items():
-        given = tuple(value) if isinstance(value, list) else value
-        rolled_with = getattr(found, name, None)
-        if given and given not in (usual.get(name), rolled_with):
+        given, rolled_with = (_sorted(one) for one in (value, getattr(found, name, None)))
+        if given not in (None, False, _sorted(usual.get(name)), rolled_with):
             option = f"--{name.replace('_', '-')}"
             _stop(f"{directory} was not rolled with this {option}; roll with it to another", WRONG)
     return found
+
+
+def _sorted(value: object) -> object:
+    """A setting so that the same ones are equal."""
+    if isinstance(value, Mapping):
+        return {name: sorted(values, key=json.dumps) for name, values in sorted(value.items())}
+    return list(value) if isinstance(value, list | tuple) else value
 
 
 def _put(file: Path, page: Page) -> None:
