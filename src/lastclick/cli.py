@@ -1,4 +1,4 @@
-"""The command line: try it out, import what you have, report, and check a log.
+"""The command line: try it out, import what you have, report, roll, and check a log.
 
 It prints what the library says and computes nothing. Needs the extra ``cli``.
 """
@@ -531,11 +531,13 @@ def roll(
         bool, typer.Option("--include-excluded", help="Leave nothing out: count bots too.")
     ] = False,
 ) -> None:
-    """Add what is new in a log to a state, whose report costs what is new.
+    """Add what is new in a log to a state, so that its report costs a day.
 
-    Then: lastclick report DIR. It says what reading the whole log would say, to the digit. Every
-    run is asked with the same options; only --as-of may differ.
+    Then type: lastclick report DIR. It says what reading the whole log would say, to the digit.
+    Every run is asked with the same options; only --as-of may differ.
     """
+    if next(read_log(log).lines(), None) is None:
+        _stop(f"nothing to roll: no event in {log}", FOUND)
     with _progress("reading") as told:
         done = roll_log(
             log,

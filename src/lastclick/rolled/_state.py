@@ -108,7 +108,7 @@ class State:
         return None if row is None else Settings(**from_json(_unpacked(row[0])))
 
     def keep_settings(self, settings: Settings) -> None:
-        self._put(
+        self._write(
             "INSERT OR REPLACE INTO state VALUES (1, ?)", [(_packed(attrs.asdict(settings)),)]
         )
 
@@ -121,9 +121,9 @@ class State:
         before = dict(self._database.execute("SELECT name, known FROM files"))
         now = {name: _packed(attrs.asdict(known)) for name, known in sorted(files.items())}
         gone = sorted(before.keys() - now.keys())
-        self._put("DELETE FROM files WHERE name = ?", [(name,) for name in gone])
+        self._write("DELETE FROM files WHERE name = ?", [(name,) for name in gone])
         new = [(name, known) for name, known in now.items() if before.get(name) != known]
-        self._put("INSERT OR REPLACE INTO files VALUES (?, ?)", new)
+        self._write("INSERT OR REPLACE INTO files VALUES (?, ?)", new)
 
     def records(self) -> tuple[dict[str, FunnelDeclared], dict[str, EventsLost]]:
         """The definitions and losses, by id."""
@@ -139,7 +139,7 @@ class State:
 
     def keep_records(self, records: Iterable[FunnelDeclared | EventsLost]) -> None:
         rows = [(one.type, one.event_id, _squeezed(one.line)) for one in records]
-        self._put("INSERT OR REPLACE INTO records VALUES (?, ?, ?)", sorted(rows))
+        self._write("INSERT OR REPLACE INTO records VALUES (?, ?, ?)", sorted(rows))
 
     # Closed sets
 
@@ -149,7 +149,7 @@ class State:
 
     def name(self, names: Iterable[tuple[int, int]]) -> None:
         """Say of names which set is theirs from now on."""
-        self._put("INSERT OR REPLACE INTO names VALUES (?, ?)", sorted(names))
+        self._write("INSERT OR REPLACE INTO names VALUES (?, ?)", sorted(names))
 
     def due(self, as_of: int) -> list[int]:
         """The sets that have to be counted anew by then, in order."""
@@ -164,14 +164,14 @@ class State:
     def keep_sets(self, sets: Iterable[tuple[int, list[bytes]]]) -> None:
         """Keep sets that changed; they are to be counted."""
         rows = sorted((id_, STALE, _squeezed(b"\n".join(lines))) for id_, lines in sets)
-        self._put("INSERT OR REPLACE INTO closed VALUES (?, ?, ?)", rows)
+        self._write("INSERT OR REPLACE INTO closed VALUES (?, ?, ?)", rows)
 
     def drop_sets(self, ids: Iterable[int]) -> None:
-        self._put("DELETE FROM closed WHERE id = ?", [(id_,) for id_ in sorted(ids)])
+        self._write("DELETE FROM closed WHERE id = ?", [(id_,) for id_ in sorted(ids)])
 
     def counted(self, dues: Iterable[tuple[int, int | None]]) -> None:
         """Say of sets that they are counted, and until when."""
-        self._put("UPDATE closed SET due = ? WHERE id = ?", [(due, id_) for id_, due in dues])
+        self._write("UPDATE closed SET due = ? WHERE id = ?", [(due, id_) for id_, due in dues])
 
     def forget_counts(self) -> None:
         """Count everything anew."""
@@ -207,12 +207,12 @@ class State:
             if cell in mine:
                 lines = sorted(to_json((*key, *numbers)) for key, numbers in mine[cell].items())
                 packed = _squeezed(b"\n".join(lines))
-                self._put("INSERT OR REPLACE INTO cells VALUES (?, ?, ?, ?)", [(*place, packed)])
+                self._write("INSERT OR REPLACE INTO cells VALUES (?, ?, ?, ?)", [(*place, packed)])
             else:
-                self._put(f"DELETE FROM cells {where}", [place])
+                self._write(f"DELETE FROM cells {where}", [place])
         return {place[:2] for place in changed}
 
-    def _put(self, statement: str, rows: Sequence[Sequence[object]]) -> None:
+    def _write(self, statement: str, rows: Sequence[Sequence[object]]) -> None:
         if rows:
             self._database.executemany(statement, rows)
 
