@@ -375,3 +375,10 @@ def test_reports_of_what_was_read(log: Path, state: Path) -> None:
     assert reading.engine == "rolled"
     assert reading.problems.lines == 13
     assert measure(read_log(log)).reading is not None
+
+
+def test_a_limit_longer_than_all_time(log: Path, state: Path) -> None:
+    """A cart may be won back for ever, and is kept for as long."""
+    roll(log, state, recover_within=timedelta.max)
+
+    assert same(log, state, recover_within=timedelta.max)

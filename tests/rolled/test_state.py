@@ -157,7 +157,7 @@ def test_two_at_once(log: Path, state: Path, monkeypatch: pytest.MonkeyPatch) ->
     with closing(sqlite3.connect(state / "roll.sqlite", isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
 
-        with pytest.raises(LogError, match="in use by another roll"):
+        with pytest.raises(LogError, match="in use by another process"):
             roll(log, state)
         other.execute("ROLLBACK")
 

@@ -31,6 +31,9 @@ OPEN_SINCE = "open_since"
 #: A customer's only order, by its instant.
 ONCE_SINCE = "once_since"
 
+#: Later than every instant that there is; a limit may be as long as one likes.
+_NEVER = 2**62
+
 #: How many rows are handed over at once.
 _AT_ONCE = 500
 
@@ -212,7 +215,7 @@ def due_after(rows: list[Row], basis: Basis) -> int | None:
             due = row[0] + limit
             if due > as_of and (found is None or due < found):
                 found = due
-    return found
+    return None if found is None or found > _NEVER else found
 
 
 def _grows_older(rows: list[Row], gap: int, as_of: int) -> bool:

@@ -119,10 +119,16 @@ class NewLines:
         work = self._work()
         total, done = sum(left for _, _, left in work), 0
         for name, path, left in work:
-            yield from self._file(name, path)
+            before = self.known[name].size if name in self.known else 0
+            for batch in self._file(name, path):
+                yield batch
+                self._tell(done + min(left, batch.known.size - before), total)
             done += left
-            if self._progress is not None:
-                self._progress(done, total)
+            self._tell(done, total)
+
+    def _tell(self, done: int, total: int) -> None:
+        if self._progress is not None:
+            self._progress(min(done, total), total)
 
     def _work(self) -> list[tuple[str, Path, int]]:
         """The files that have something new, with about how many bytes."""
@@ -197,16 +203,16 @@ def refuse(batch: Batch, place: int, error: EventError) -> None:
     """Count a line that is no event."""
     known, line = batch.known, batch.lines[place]
     torn = error.reason == "json_invalid" and line.startswith(b'{"v"')
-    reason = "torn: only a part of the line was written" if torn else str(error)[:200]
+    why = "torn: only a part of the line was written" if torn else str(error)[:200]
     if batch.last:
-        known.last, known.last_place = "torn" if torn else "unreadable", reason
+        known.last, known.last_place = "torn" if torn else "unreadable", why
         return
     if torn:
         known.torn += 1
     else:
         known.unreadable += 1
     if len(known.places) < _PLACES:
-        known.places.append((batch.start + place, reason))
+        known.places.append((batch.start + place, why))
 
 
 def _places(name: str, known: Known) -> Iterator[Place]:

@@ -53,7 +53,7 @@ _PARTS = {
     OPEN_SINCE: "open",
     "last_event": "hours",
 }
-_PATIENCE_S = 5.0
+_PATIENCE_S = 60.0
 #: Every commit is on the disk, and the name of the journal that would undo it is not.
 SYNCHRONOUS = "EXTRA"
 _CACHE_KIB = 64 * 1024
@@ -282,7 +282,9 @@ def _check(database: sqlite3.Connection, directory: Path, *, write: bool) -> Non
 def _explained(error: sqlite3.Error, directory: Path) -> LogError:
     code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF
     if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-        msg = f"the state in {directory} is in use by another roll; try again when that has ended"
+        msg = (
+            f"the state in {directory} is in use by another process; try again when that has ended"
+        )
     elif code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR):
         msg = (
             f"the state in {directory} is damaged ({error}); delete {directory} and roll again, "
