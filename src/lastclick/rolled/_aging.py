@@ -180,21 +180,15 @@ def add(told: Told, more: Told, sign: int) -> None:
             del told[cell]
 
 
-def aged(told: Told, as_of: int) -> dict[Cell, dict[Key, int]]:
-    """The cells of `Counts` as of an instant."""
-    cells: dict[Cell, dict[Key, int]] = {}
-    for cell, counted in told.items():
-        mine = cells.setdefault(cell, {})
-        for key, (number, _) in counted.items():
+def grow_older(cells: dict[Cell, dict[Key, int]], as_of: int) -> None:
+    """Count by how long ago it was as of an instant what is kept by when it was."""
+    for counted in cells.values():
+        for key in [key for key in counted if key[0] in (OPEN_SINCE, ONCE_SINCE)]:
+            ago, number = as_of - int(key[1]), counted.pop(key)
+            own: Key = ("once", ago // _DAY)
             if key[0] == OPEN_SINCE:
-                own: Key = ("open_after", (as_of - int(key[1])) // _SECOND)
-                mine[own] = mine.get(own, 0) + number
-            elif key[0] == ONCE_SINCE:
-                own = ("once", (as_of - int(key[1])) // _DAY)
-                mine[own] = mine.get(own, 0) + number
-            else:
-                mine[key] = mine.get(key, 0) + number
-    return cells
+                own = ("open_after", ago // _SECOND)
+            counted[own] = counted.get(own, 0) + number
 
 
 def due_after(rows: list[Row], basis: Basis) -> int | None:

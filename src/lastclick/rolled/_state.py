@@ -23,7 +23,8 @@ from pydantic_core import from_json, to_json
 from lastclick.errors import ConfigError, LogError
 from lastclick.events import Event, EventsLost, FunnelDeclared, parse_line
 from lastclick.metrics._counts import Cell, Key
-from lastclick.rolled._aging import ONCE_SINCE, OPEN_SINCE, Told, add
+from lastclick.rolled._aging import Told, add
+from lastclick.rolled._cells import part_of, read, read_sums, written
 from lastclick.rolled._files import Known
 
 FILE = "roll.sqlite"
@@ -42,17 +43,6 @@ CREATE INDEX due ON closed (due) WHERE due IS NOT NULL;
 CREATE TABLE cells (of TEXT, day TEXT, part TEXT, told BLOB NOT NULL,
                     PRIMARY KEY (of, day, part)) WITHOUT ROWID;
 """
-#: Counts that are many, and those that change long after their day, are kept apart from the rest.
-_PARTS = {
-    "seconds": "times",
-    "paid_after": "times",
-    "net_after": "times",
-    "net2_after": "times",
-    "again": "customers",
-    ONCE_SINCE: "customers",
-    OPEN_SINCE: "open",
-    "last_event": "hours",
-}
 _PATIENCE_S = 60.0
 #: Every commit is on the disk, and the name of the journal that would undo it is not.
 SYNCHRONOUS = "EXTRA"
@@ -180,12 +170,12 @@ class State:
 
     # Counts
 
-    def told(self) -> Told:
+    def sums(self) -> dict[Cell, dict[Key, int]]:
         """What all sets come to."""
-        told: Told = {}
-        for group, day, _, packed in self._database.execute("SELECT * FROM cells"):
-            told.setdefault((group, day), {}).update(_entries(packed))
-        return told
+        cells: dict[Cell, dict[Key, int]] = {}
+        for group, day, part, packed in self._database.execute("SELECT * FROM cells"):
+            cells.setdefault((group, day), {}).update(read_sums(part, _unpacked(packed)))
+        return cells
 
     def add(self, more: Told) -> set[Cell]:
         """Add to the counts.
@@ -194,23 +184,24 @@ class State:
             The cells that are others now.
         """
         changed: dict[tuple[str, str, str], dict[Key, tuple[int, int]]] = {}
-        for (group, day), counted in more.items():
+        for cell, counted in more.items():
             for key, numbers in counted.items():
-                place = (group, day, _PARTS.get(str(key[0]), ""))
-                changed.setdefault(place, {})[key] = numbers
-        where = "WHERE of = ? AND day = ? AND part = ?"
+                changed.setdefault((*cell, part_of(key)), {})[key] = numbers
         for place, counted in sorted(changed.items()):
-            row = self._database.execute(f"SELECT told FROM cells {where}", place).fetchone()
-            cell = place[:2]
-            mine: Told = {cell: {} if row is None else _entries(row[0])}
-            add(mine, {cell: counted}, 1)
-            if cell in mine:
-                lines = sorted(to_json((*key, *numbers)) for key, numbers in mine[cell].items())
-                packed = _squeezed(b"\n".join(lines))
-                self._write("INSERT OR REPLACE INTO cells VALUES (?, ?, ?, ?)", [(*place, packed)])
-            else:
-                self._write(f"DELETE FROM cells {where}", [place])
+            self._add(place, counted)
         return {place[:2] for place in changed}
+
+    def _add(self, place: tuple[str, str, str], counted: dict[Key, tuple[int, int]]) -> None:
+        where = "WHERE of = ? AND day = ? AND part = ?"
+        row = self._database.execute(f"SELECT told FROM cells {where}", place).fetchone()
+        cell, part = place[:2], place[2]
+        mine: Told = {cell: {} if row is None else read(part, _unpacked(row[0]))}
+        add(mine, {cell: counted}, 1)
+        if cell in mine:
+            packed = _squeezed(written(part, mine[cell]))
+            self._write("INSERT OR REPLACE INTO cells VALUES (?, ?, ?, ?)", [(*place, packed)])
+        else:
+            self._write(f"DELETE FROM cells {where}", [place])
 
     def _write(self, statement: str, rows: Sequence[Sequence[object]]) -> None:
         if rows:
@@ -308,8 +299,3 @@ def _unpacked(packed: bytes) -> bytes:
         return zlib.decompress(packed)
     except (zlib.error, TypeError):
         raise DamagedError("a checksum does not fit") from None
-
-
-def _entries(packed: bytes) -> dict[Key, tuple[int, int]]:
-    found = from_json(b"[" + _unpacked(packed).replace(b"\n", b",") + b"]")
-    return {tuple(key): (number, times) for *key, number, times in found}
