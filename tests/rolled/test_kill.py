@@ -105,7 +105,7 @@ def test_three_kills(tmp_path: Path) -> None:
 @pytest.mark.parametrize("before", [0, 2, 3], ids=["first run", "half", "next run"])
 def test_thirty_kills(tmp_path: Path, before: int) -> None:
     """Thirty kills at random moments: each time the next run makes the same bytes, nothing lost."""
-    hit = killed(tmp_path, events=15_000, kills=30, before=before)
+    hit = killed(tmp_path, events=6_000, kills=30, before=before)
 
     print(f"{hit} runs killed, the next run made the same bytes each time")
     assert hit >= 30
