@@ -28,6 +28,7 @@ PLAIN = (
     ".metrics",
     ".page",
     ".privacy",
+    ".rolled",
     ".testing",
 )
 #: Those that need an extra.

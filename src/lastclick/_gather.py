@@ -92,7 +92,7 @@ def gather(events: Events, chosen: Chosen, rows: Rows) -> Gathered:
 
 def choose(rows: Rows, chosen: Chosen) -> None:
     """Let the rows be of the funnel that was chosen, if one was."""
-    given = _given(chosen)
+    given = given_by(chosen)
     if isinstance(chosen, str):
         rows.funnel = chosen
     elif given is not None:
@@ -115,9 +115,9 @@ class Records:
         """Keep one record an id."""
         for record in records:
             if isinstance(record, FunnelDeclared):
-                _keep(self.declarations, record)
+                keep(self.declarations, record)
             else:
-                _keep(self.losses, record)
+                keep(self.losses, record)
 
     def definition(self, rows: Rows, chosen: Chosen, latest: int | None) -> FunnelDeclared:
         """The definition to read by.
@@ -130,7 +130,7 @@ class Records:
         Raises:
             ConfigError: Several funnels and none chosen, or no definition of the one chosen.
         """
-        return _definition(_given(chosen), rows, chosen, self.declarations, latest)
+        return definition_of(given_by(chosen), rows, chosen, self.declarations, latest)
 
 
 class Gathering(Records):
@@ -176,9 +176,13 @@ class Gathering(Records):
         Raises:
             ConfigError: Several funnels and none chosen, or no definition of the one chosen.
         """
+        return self.by(rows.funnel or "", self.definition(rows, chosen, self.latest))
+
+    def by(self, funnel: str, declaration: FunnelDeclared) -> Gathered:
+        """The same, to be read by a definition."""
         return Gathered(
-            funnel=rows.funnel or "",
-            declaration=self.definition(rows, chosen, self.latest),
+            funnel=funnel,
+            declaration=declaration,
             by_checkout=self.by_checkout,
             by_order=self.by_order,
             strays=self.strays,
@@ -215,14 +219,14 @@ def _back(row: Row) -> tuple[Any, ...]:
     return order_id, what, t, event_id, refund_id, units, currency, excluded
 
 
-def _keep(records: dict[str, Any], record: FunnelDeclared | EventsLost) -> None:
+def keep(records: dict[str, Any], record: FunnelDeclared | EventsLost) -> None:
     """One record an id; of two that differ under one id, the same one whatever comes first."""
     other = records.get(record.event_id)
     if other is None or record.line > other.line:
         records[record.event_id] = record
 
 
-def _given(chosen: Chosen) -> FunnelDeclared | None:
+def given_by(chosen: Chosen) -> FunnelDeclared | None:
     if chosen is None or isinstance(chosen, str):
         return None
     given = chosen if isinstance(chosen, FunnelDeclared) else getattr(chosen, "declaration", None)
@@ -232,7 +236,7 @@ def _given(chosen: Chosen) -> FunnelDeclared | None:
     return given
 
 
-def _definition(
+def definition_of(
     given: FunnelDeclared | None,
     rows: Rows,
     chosen: Chosen,

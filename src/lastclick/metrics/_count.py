@@ -176,6 +176,7 @@ class Asked:
         recover_within: The same.
         timezone: The zone whose days are counted.
         touch: Which step event of an attempt gives its group.
+        day_of: The day of an instant in that zone.
     """
 
     as_of: int | None
@@ -188,13 +189,18 @@ class Asked:
     recover_within: timedelta | None
     timezone: str
     touch: Touch
+    day_of: Callable[[int], str] = attrs.field(eq=False)
 
-    def rows(self) -> Rows:
+    def rows(self, funnel: str | None = None) -> Rows:
         """A maker of rows for it."""
-        return Rows(None, self.by, dict(self.exclude))
+        return Rows(funnel, self.by, dict(self.exclude))
 
     def basis(self, funnel: str, declaration: FunnelDeclared, latest: int | None) -> Basis:
-        """What its counts rest on, once the definition and the latest event are known."""
+        """What its counts rest on, once the definition and the latest event are known.
+
+        Raises:
+            ConfigError: The limits do not go together, or with those of the definition.
+        """
         law = law_of(declaration, self.abandon_after, self.recover_within)
         return Basis(
             funnel=funnel,
@@ -254,10 +260,8 @@ def asked(
     if within is not None and not (closed and _is_window(within)):
         msg = f"within={within!r:.100}: pass a timedelta above zero, and only with closed=True"
         raise ConfigError(msg)
-    chosen = as_instant(as_of)
-    day_of_zone(timezone)
     return Asked(
-        as_of=chosen,
+        as_of=as_instant(as_of),
         by=attributes,
         unit=unit,
         exclude=excluded_values(exclude),
@@ -267,6 +271,7 @@ def asked(
         recover_within=recover_within,
         timezone=timezone,
         touch=touch,
+        day_of=day_of_zone(timezone),
     )
 
 

@@ -176,9 +176,13 @@ class Persons:
         if later:
             key: Key = ("again", -((first - later[0][0]) // _DAY))
         else:
-            key = ("once", (self._as_of - first) // _DAY)
+            key = self._once(first)
         # An order of an attempt without a step is in no group and on no day.
         cells[WHOLE if cell == LOG else cell][key] += 1
+
+    def _once(self, first: int) -> Key:
+        """Of a customer's only order, by how long ago it was."""
+        return ("once", (self._as_of - first) // _DAY)
 
     def _elsewhere(self, left: list[Any], log: dict[Key, int]) -> None:
         """Lost attempts whose customer ordered in another one, up to recover_within later."""

@@ -226,10 +226,12 @@ class Tally:
         if journeys is None:
             journeys = self._journeys[cell] = _Journeys(len(self._names))
         order_at = it.order_at
-        after = ((self._as_of if order_at is None else order_at) - it.start) // _SECOND
-        after = min(after, self._latest)
-        times = journeys.unpaid if order_at is None else journeys.paid
-        times[after] += 1
+        if order_at is None:
+            after = 0
+            self._open(cell, it.start)
+        else:
+            after = min((order_at - it.start) // _SECOND, self._latest)
+            journeys.paid[after] += 1
         abandoned = it.first_abandoned
         matured = (
             abandoned is not None
@@ -274,6 +276,11 @@ class Tally:
             who = person(it)
             for row in it.orders:
                 self._show(row, SHOWN, cell, outcome, who, after)
+
+    def _open(self, cell: Cell, start: int) -> None:
+        """A journey without an order, by how long ago it started."""
+        after = (self._as_of - start) // _SECOND
+        self._journeys[cell].unpaid[min(self._latest, after)] += 1
 
     def _failures(self, it: Fold, counted: dict[Key, int]) -> None:
         for position, reason, _, _ in it.failures:
