@@ -27,6 +27,7 @@ class Dialect:
         div: An integer that is not negative, divided by another, rounded down.
         wide: An integer as one of at least 38 digits.
         text: Something as text.
+        together: How many selects are asked in one statement.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Dialect:
     div: Callable[[str, int], str]
     wide: Callable[[str], str]
     text: Callable[[str], str]
+    together: int = 1
 
 
 def _doubled(text: str) -> str:
@@ -90,4 +92,5 @@ SPARK = Dialect(
     div=lambda value, by: f"CAST(({value}) div {by} AS BIGINT)",
     wide=lambda value: f"CAST({value} AS DECIMAL(38, 0))",
     text=lambda value: f"CAST({value} AS STRING)",
+    together=12,
 )
