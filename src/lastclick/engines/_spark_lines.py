@@ -117,7 +117,7 @@ def _once(names: str) -> str:
 
 
 def _text(column: str) -> str:
-    return f"substr({column}, 2, length({column}) - 2)"
+    return f"substr({column}, 2, greatest(length({column}) - 2, 0))"
 
 
 def _is_id(column: str) -> str:

@@ -1,6 +1,7 @@
 """Spark as the engine: JSON lines that a cluster reads. Any session of Spark 4, or of Sail."""
 
 import json
+import re
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -27,6 +28,7 @@ _FACTS = (
     " more STRING, units BIGINT, currency STRING, excluded BOOLEAN, grp STRING"
 )
 _COLUMNS = [column.split()[0] for column in _FACTS.split(", ")]
+_WORD = re.compile(r"\w+")
 _WHITE = b" \t\r\n"
 _BOM = b"\xef\xbb\xbf"
 _BATCH = 100
@@ -110,7 +112,12 @@ class _Tables:
 
     def ask(self, select: str) -> Any:
         """A select of them."""
-        names = [f"{name} AS (SELECT * FROM {view})" for name, view in self._views.items()]
+        words = set(_WORD.findall(select))
+        names = [
+            f"{name} AS (SELECT * FROM {view})"
+            for name, view in self._views.items()
+            if name in words
+        ]
         return self.session.sql(f"WITH {', '.join(names)} {select}")
 
     def put(self, name: str, frame: Any, *, keep: bool = True) -> None:
