@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Iterator
 from contextlib import ExitStack
+from functools import reduce
 from pathlib import Path
 from typing import Any, Protocol
 from uuid import uuid4
@@ -283,15 +284,7 @@ def _lines_of(source: Any, session: _Session) -> tuple[Any, int]:
     """A DataFrame whose only column is ``value``, and of how many files, where that is known."""
     files = 0
     if isinstance(source, Path) or (isinstance(source, str) and not _is_table(source, session)):
-        globs = ",".join(f"*{suffix}" for suffix in SUFFIXES)
-        reader = session.read.option("lineSep", "\n").option("recursiveFileLookup", "true")
-        if not str(source).endswith(SUFFIXES):
-            reader = reader.option("pathGlobFilter", f"{{{globs}}}")
-        frame = reader.text(str(source))
-        files = len(frame.inputFiles())
-        if not files:
-            msg = f"no log at {source}: no such table, and no file there ends in {globs}"
-            raise LogError(msg, Path(source))
+        frame, files = _files_at(str(source), session)
     elif isinstance(source, str):
         frame = session.table(source)
     else:
@@ -305,6 +298,25 @@ def _lines_of(source: Any, session: _Session) -> tuple[Any, int]:
         )
         raise ConfigError(msg)
     return frame.toDF("value"), files
+
+
+def _files_at(path: str, session: _Session) -> tuple[Any, int]:
+    """The lines of files, and of how many."""
+    reader = session.read.option("lineSep", "\n").option("recursiveFileLookup", "true")
+    if path.endswith(SUFFIXES):
+        frames = [reader.text(path)]
+    else:  # apart, since Sail takes all files of one reading for as packed as the first
+        frames = [
+            reader.option("pathGlobFilter", f"*{ending}").text(path)
+            for ending in (".{jsonl,ndjson}", ".{jsonl,ndjson}.gz")
+        ]
+    counted = [(len(frame.inputFiles()), frame) for frame in frames]
+    found = [frame for files, frame in counted if files]
+    if not found:
+        endings = ", ".join(SUFFIXES)
+        msg = f"no log at {path}: there is no such table, and no file that ends in {endings}"
+        raise LogError(msg, Path(path))
+    return reduce(lambda some, more: some.union(more), found), sum(files for files, _ in counted)
 
 
 def _is_table(name: str, session: _Session) -> bool:
