@@ -24,6 +24,8 @@ from lastclick.errors import ConfigError, EventError, LogError
 from lastclick.metrics import Report
 from lastclick.metrics._count import Asked, Asking, asked
 
+__all__ = ["measure"]
+
 _FACTS = (
     "t BIGINT, kind INT, event_id STRING, checkout_id STRING, customer_id STRING, what STRING,"
     " more STRING, units BIGINT, currency STRING, excluded BOOLEAN, grp STRING"
