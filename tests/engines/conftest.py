@@ -22,7 +22,7 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     from pyspark.sql import SparkSession
 
     with ExitStack() as stack:
-        if address.startswith("spark://"):
+        if address.startswith(("spark://", "local")):
             builder = SparkSession.builder.master(address)
             for name, value in cluster.SETTINGS.items():
                 builder = builder.config(name, value)
@@ -30,7 +30,7 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
             folder = tmp_path_factory.mktemp("sail")
             builder = SparkSession.builder.remote(address or stack.enter_context(serving(folder)))
         session = builder.getOrCreate()
-        if address.startswith("spark://"):
+        if address.startswith(("spark://", "local")):
             session.sparkContext.setCheckpointDir(str(tmp_path_factory.mktemp("checkpoints")))
         stack.callback(session.stop)
         yield session
