@@ -41,8 +41,8 @@ test-long: $(VENV)/.servers $(CARTRIDGE)/.cartridge ## the long proofs: kill, fo
 
 test-spark: $(SPARK)/.spark ## the Spark engine on a real cluster of this machine: a master, two workers, Java 17
 	$(call say,a cluster of Spark)
-	$(SPARK)/bin/python -m tests.engines.cluster -q -p no:cacheprovider tests/engines -k spark \
-		--deselect tests/engines/test_spark.py::test_very_many_logs_are_the_same
+	$(SPARK)/bin/python -m tests.engines.cluster -q -p no:cacheprovider tests/engines \
+		-k "spark and not all_cases and not very_many"
 
 # ---- finer ones
 
