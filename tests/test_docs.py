@@ -20,6 +20,7 @@ SOURCE = ROOT / "src" / "lastclick"
 PLAIN = (
     "",
     ".analysis",
+    ".engines.spark",
     ".sinks",
     ".sinks.bodies",
     ".events",

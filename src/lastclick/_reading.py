@@ -21,6 +21,7 @@ _BATCH_LINES = 100
 #: A line is at most 32 KiB; what goes on for longer is no log.
 LONGEST_LINE = 1024 * 1024
 _PLACES = 10
+TORN = "torn: only a part of the line was written"
 #: What is read alone, at most, where several processes read; a gzipped file stays whole.
 _SHARE_BYTES = 8 * 1024 * 1024
 
@@ -208,9 +209,9 @@ class Meter:
             yield found, records
 
     def refuse(self, file: Path | str, number: int, line: bytes, error: EventError) -> None:
-        if error.reason == "json_invalid" and line.startswith(b'{"v"'):
+        if is_torn(line, error):
             self._torn += 1
-            self._place(Place(str(file), number, "torn: only a part of the line was written"))
+            self._place(Place(str(file), number, TORN))
         else:
             self._unreadable += 1
             self._place(Place(str(file), number, str(error)[:200]))
@@ -218,6 +219,11 @@ class Meter:
     def _place(self, place: Place) -> None:
         if len(self._places) < _PLACES:
             self._places.append(place)
+
+
+def is_torn(line: bytes, error: EventError) -> bool:
+    """Whether a line that is no event is the beginning of one."""
+    return error.reason == "json_invalid" and line.startswith(b'{"v"')
 
 
 def read_share(share: Share, rows: Rows) -> Generator[Batch, None, Problems]:

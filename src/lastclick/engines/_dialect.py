@@ -27,6 +27,7 @@ class Dialect:
         div: An integer that is not negative, divided by another, rounded down.
         wide: An integer as one of at least 38 digits.
         text: Something as text.
+        together: How many selects are asked in one statement.
     """
 
     name: str
@@ -41,10 +42,18 @@ class Dialect:
     div: Callable[[str, int], str]
     wide: Callable[[str], str]
     text: Callable[[str], str]
+    together: int = 1
 
 
 def _doubled(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
+
+
+def _in_hex(text: str) -> str:
+    # How Spark reads a backslash or a quote in a literal depends on the session's settings.
+    if text.isascii() and text.replace(" ", "").isalnum():
+        return f"'{text}'"
+    return f"CAST(X'{text.encode().hex()}' AS STRING)"
 
 
 DUCKDB = Dialect(
@@ -63,4 +72,25 @@ DUCKDB = Dialect(
     div=lambda value, by: f"(({value}) // {by})",
     wide=lambda value: f"CAST({value} AS HUGEINT)",
     text=lambda value: f"CAST({value} AS VARCHAR)",
+)
+
+SPARK = Dialect(
+    name="spark",
+    quoted=_in_hex,
+    gather=lambda value, condition: f"collect_list({value}) FILTER (WHERE {condition})",
+    where=lambda items, condition: f"filter({items}, x -> {condition})",
+    smallest=lambda items: f"array_min({items})",
+    largest=lambda items: f"array_max({items})",
+    gaps=lambda items, end, gap: (  # the outer list has one member, so that it is sorted once
+        f"transform(array(array_sort({items})), s -> filter(s, (x, i) -> "
+        f"coalesce(get(s, i + 1), {end}) - x > {gap}))[0]"
+    ),
+    row=lambda parts: (
+        "named_struct(" + ", ".join(f"'{name}', {value}" for name, value in parts.items()) + ")"
+    ),
+    part=lambda row, name, _: f"{row}.{name}",
+    div=lambda value, by: f"CAST(({value}) div {by} AS BIGINT)",
+    wide=lambda value: f"CAST({value} AS DECIMAL(38, 0))",
+    text=lambda value: f"CAST({value} AS STRING)",
+    together=12,
 )

@@ -73,9 +73,11 @@ def report_by(engine: Engine, chosen: Chosen, question: Asked, progress: Progres
         if progress is not None:
             progress(done, all_)
     answers: list[Row] = []
-    for select in selects:
-        answers += engine.answer(select)
-        done += 1
+    together = engine.dialect.together
+    for at in range(0, len(selects), together):
+        some = selects[at : at + together]
+        answers += engine.answer(" UNION ALL ".join(some))
+        done += len(some)
         if progress is not None:
             progress(done, all_)
     cells = cells_of(answers, basis.law.steps)

@@ -298,12 +298,12 @@ class Template:
                 CASE WHEN customer IS NULL THEN 'a' || k ELSE 'c' || customer END AS who,
                 deepest IS NOT NULL AS counted,
                 CASE WHEN deepest IS NULL THEN '' ELSE grp END AS cell,
-                CASE WHEN deepest IS NULL THEN 0 ELSE {self.day("start_at")} END AS day,
+                CASE WHEN deepest IS NOT NULL THEN {self.day("start_at")} ELSE 0 END AS day,
                 CASE WHEN deepest IS NULL THEN '' ELSE outcome END AS outcome,
                 outcome <> 'in_flight' AS decided,
                 first_abandoned IS NOT NULL AND outcome <> 'in_flight'
                     AND {self.as_of} - first_abandoned > {self.within} AS matured,
-                CASE WHEN deepest IS NULL THEN 0 ELSE least({after}, {latest}) END AS after,
+                CASE WHEN deepest IS NOT NULL THEN least({after}, {latest}) ELSE 0 END AS after,
                 start_at, last_at, order_at, {", ".join(columns)}, deepest, seen, orderly,
                 failures, orders, draws, answers
             FROM {base}""",

@@ -260,7 +260,7 @@ class _DuckDB:
         """Write groups as the core writes them, in ASCII."""
         found = self._rows("SELECT DISTINCT grp FROM lines WHERE grp IS NOT NULL")
         for (text,) in found:
-            if not text.isascii():
+            if not (text.isascii() and text.isprintable()):
                 spelt = [json.dumps(json.loads(text)), text]
                 self._connection.execute("UPDATE lines SET grp = ? WHERE grp = ?", spelt)
 
