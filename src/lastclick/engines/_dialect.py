@@ -20,6 +20,7 @@ class Dialect:
         where: The members ``x`` of a list for which a condition holds.
         smallest: The smallest member of a list, NULL where it is empty.
         largest: The largest one.
+        nothing: A list without members.
         gaps: The members of a list of instants, and no others, that a gap longer than so many
             microseconds follows: up to the next one, or up to an end.
         row: Several values as one that is compared from left to right.
@@ -35,6 +36,7 @@ class Dialect:
     where: Callable[[str, str], str]
     smallest: Callable[[str], str]
     largest: Callable[[str], str]
+    nothing: str
     gaps: Callable[[str, str, int], str]
     row: Callable[[Mapping[str, str]], str]
     part: Callable[[str, str, tuple[str, ...]], str]
@@ -54,6 +56,7 @@ DUCKDB = Dialect(
     where=lambda items, condition: f"list_filter({items}, lambda x: {condition})",
     smallest=lambda items: f"list_min({items})",
     largest=lambda items: f"list_max({items})",
+    nothing="[]",
     gaps=lambda items, end, gap: (
         f"list_filter(list_sort({items}), lambda x, i: "
         f"coalesce(list_sort({items})[i + 1], {end}) - x > {gap})"
@@ -63,4 +66,28 @@ DUCKDB = Dialect(
     div=lambda value, by: f"(({value}) // {by})",
     wide=lambda value: f"CAST({value} AS HUGEINT)",
     text=lambda value: f"CAST({value} AS VARCHAR)",
+)
+
+
+def _escaped(text: str) -> str:
+    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
+
+
+CLICKHOUSE = Dialect(
+    name="clickhouse",
+    quoted=_escaped,
+    gather=lambda value, condition: f"groupArrayIf(assumeNotNull({value}), ifNull({condition}, 0))",
+    where=lambda items, condition: f"arrayFilter(x -> ifNull({condition}, 0), {items})",
+    smallest=lambda items: f"if(empty({items}), NULL, arrayMin({items}))",
+    largest=lambda items: f"if(empty({items}), NULL, arrayMax({items}))",
+    nothing="[]",
+    gaps=lambda items, end, gap: (
+        f"arrayFilter((x, y) -> y - x > {gap}, arraySort({items}), arrayPushBack("
+        f"arrayPopFront(arraySort({items})), assumeNotNull({end})))"
+    ),
+    row=lambda parts: f"tuple({', '.join(parts.values())})",
+    part=lambda row, name, names: f"tupleElement({row}, {names.index(name) + 1})",
+    div=lambda value, by: f"intDiv({value}, {by})",
+    wide=lambda value: f"toInt256({value})",
+    text=lambda value: f"toString({value})",
 )
