@@ -23,6 +23,8 @@ class Dialect:
         nothing: A list without members.
         gaps: The members of a list of instants, and no others, that a gap longer than so many
             microseconds follows: up to the next one, or up to an end.
+        pick: The least or the greatest row of a group, from the aggregate that finds it; what it
+            finds in an empty group is not used.
         row: Several values as one that is compared from left to right.
         part: One of them, by its name.
         div: An integer that is not negative, divided by another, rounded down.
@@ -38,6 +40,7 @@ class Dialect:
     largest: Callable[[str], str]
     nothing: str
     gaps: Callable[[str, str, int], str]
+    pick: Callable[[str], str]
     row: Callable[[Mapping[str, str]], str]
     part: Callable[[str, str, tuple[str, ...]], str]
     div: Callable[[str, int], str]
@@ -61,6 +64,7 @@ DUCKDB = Dialect(
         f"list_filter(list_sort({items}), lambda x, i: "
         f"coalesce(list_sort({items})[i + 1], {end}) - x > {gap})"
     ),
+    pick=lambda found: found,
     row=lambda parts: "{" + ", ".join(f"{name}: {value}" for name, value in parts.items()) + "}",
     part=lambda row, name, _: f"{row}.{name}",
     div=lambda value, by: f"(({value}) // {by})",
@@ -85,6 +89,7 @@ CLICKHOUSE = Dialect(
         f"arrayFilter((x, y) -> y - x > {gap}, arraySort({items}), arrayPushBack("
         f"arrayPopFront(arraySort({items})), assumeNotNull({end})))"
     ),
+    pick=lambda found: f"assumeNotNull({found})",  # not all versions keep a row that may be NULL
     row=lambda parts: f"tuple({', '.join(parts.values())})",
     part=lambda row, name, names: f"tupleElement({row}, {names.index(name) + 1})",
     div=lambda value, by: f"intDiv({value}, {by})",

@@ -85,6 +85,10 @@ def _columns() -> Iterator[str]:
     share = f"if({of_type} = {ASSIGNED}, {_text('share')}, '')"
     yield f"currency String MATERIALIZED if({shown}, {currency}, {share})"
     yield "attributes String MATERIALIZED JSONExtractRaw(line, 'attributes') CODEC(ZSTD(3))"
+    named = f"{of_type} != {FAILED} AND JSONType(line, {more}) = 'Null'"
+    drawn = f"JSONType(line, 'share') = 'Null' OR match({_text('share')}, {_quoted(_SHARE)})"
+    money = f"length(JSONExtractKeys(line, {price})) = 2 AND {_is_amount(amount)}"
+    money += f" AND match({currency}, {_quoted(_CURRENCY)})"
     usual = [
         f"match(line, {_quoted(_LINE)}) AND isValidUTF8(line)",
         _each_once("line"),
@@ -93,12 +97,9 @@ def _columns() -> Iterator[str]:
         *(_is_id(f"'{name}'") for name in ("event_id", "checkout_id", "funnel")),
         _is_id(what),
         f"(JSONType(line, 'customer_id') = 'Null' OR {_is_id(_quoted('customer_id'))})",
-        f"(NOT {told_more} OR {_is_id(more)}"
-        f" OR {of_type} != {FAILED} AND JSONType(line, {more}) = 'Null')",
-        f"({of_type} != {ASSIGNED} OR {_text('arm')} IN ('treated', 'holdout')"
-        f" AND (JSONType(line, 'share') = 'Null' OR match({_text('share')}, {_quoted(_SHARE)})))",
-        f"(NOT {shown} OR length(JSONExtractKeys(line, {price})) = 2 AND {_is_amount(amount)}"
-        f" AND match({currency}, {_quoted(_CURRENCY)}))",
+        f"(NOT {told_more} OR {_is_id(more)} OR {named})",
+        f"({of_type} != {ASSIGNED} OR {_text('arm')} IN ('treated', 'holdout') AND ({drawn}))",
+        f"(NOT {shown} OR {money})",
         f"(NOT JSONHas(line, 'attributes') OR {_is_flat()})",
     ]
     yield f"kind Int8 MATERIALIZED if({' AND '.join(usual)}, {of_type}, -1)"

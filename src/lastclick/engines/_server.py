@@ -4,12 +4,11 @@ import base64
 import json
 from collections.abc import Callable, Iterable, Mapping
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
 from uuid import uuid4
 
 import urllib3
-from typing_extensions import Self
 
 from lastclick.errors import ConfigError, LogError
 
@@ -67,9 +66,9 @@ class Server:
         ConfigError: The URL cannot be used.
     """
 
-    def __init__(self, url: str, headers: Mapping[str, str] | None, timeout: float) -> None:
-        parts = urlsplit(url) if isinstance(url, str) else urlsplit("")
-        if parts.scheme not in {"http", "https"} or not parts.hostname:
+    def __init__(self, url: object, headers: Mapping[str, str] | None, timeout: float) -> None:
+        parts = urlsplit(url if isinstance(url, str) else "")
+        if parts.scheme not in {"http", "https"} or not parts.hostname:  # a secret may be in it
             raise ConfigError(
                 "url is not that of a ClickHouse; pass such as 'http://clickhouse.example:8123'"
             )

@@ -66,7 +66,7 @@ class Template:
     def pick(self, which: str, parts: Mapping[str, str], condition: str | None = None) -> str:
         """The least or greatest row of a group."""
         only = f" FILTER (WHERE {condition})" if condition else ""
-        return f"{which}({self.say.row(parts)}){only}"
+        return self.say.pick(f"{which}({self.say.row(parts)}){only}")
 
     def hour(self, instant: str, length: int = 3600) -> str:
         """The number of the hour of an instant, or of the span of another length in seconds."""
@@ -506,7 +506,8 @@ class Template:
         )
         yield Table(
             "trial_orders",
-            f"""SELECT d.who AS who, c.net AS net, c.currency AS currency, c.t >= d.touched_at AS attributed
+            f"""SELECT d.who AS who, c.net AS net, c.currency AS currency,
+                c.t >= d.touched_at AS attributed
             FROM trials d JOIN credited c ON c.who = d.who
             WHERE d.followed AND d.counted AND c.t > d.since AND c.t <= d.{until}""",
         )

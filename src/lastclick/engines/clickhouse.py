@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterator, Mapping
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 import attrs
 from typing_extensions import Unpack
@@ -149,10 +148,10 @@ class _ClickHouse:
 
     def answer(self, select: str) -> Iterator[Row]:
         """The rows of a select."""
-        for name, group, day, place, a, b, c, i, n in self._server.rows("count", select):
+        for name, cell, day, place, a, b, c, i, n in self._server.rows("count", select):
             number = None if i is None else int(i)
             step = None if place is None else int(place)
-            yield name, group, int(day), step, a, b, c, number, int(n)
+            yield name, cell, int(day), step, a, b, c, number, int(n)
 
     def _number(self, select: str) -> int:
         ((number,),) = self._server.rows("count rows", select)
@@ -213,7 +212,7 @@ class _ClickHouse:
         )
 
 
-def _named(name: str) -> str:
+def _named(name: object) -> str:
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         raise ConfigError(f"table {name!r:.100}; pass a name such as 'lastclick.events'")
     return name
