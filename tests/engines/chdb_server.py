@@ -12,6 +12,7 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
 import threading
 import urllib.request
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -24,6 +25,7 @@ ROOT = Path(__file__).parent.parent.parent
 
 #: What is said of a request and not of a statement.
 _OF_HTTP = {"query", "session_id", "session_timeout", "database", "wait_end_of_query"}
+AS_LINES = "FORMAT LineAsString"
 #: Tests have small tables.
 _SMALL = {"max_threads": "1", "compile_expressions": "0", "compile_aggregate_expressions": "0"}
 
@@ -57,8 +59,14 @@ def main() -> None:
                 profile.clear()
                 profile.update(json.loads(content))
                 return self.reply(200, b"")
-            if "query" in asked:
-                content = asked["query"].encode() + b"\n" + content
+            insert = asked.get("query", "")
+            if insert.endswith(AS_LINES):  # in a statement, chdb takes no control characters
+                with tempfile.NamedTemporaryFile(delete=False) as lines:
+                    lines.write(content)
+                source = f"file('{lines.name}', 'LineAsString', 'line String')"
+                content = f"{insert.removesuffix(AS_LINES)} SELECT line FROM {source}".encode()
+            elif insert:
+                content = insert.encode() + b"\n" + content
             try:
                 with lock:
                     found = answered(content, asked)

@@ -385,7 +385,7 @@ def test_no_secret_is_shown(refusing: Any) -> None:
 )
 def test_refusals_say_what_helps(refusing: Any, code: str, way_out: str) -> None:
     """By the code that ClickHouse gives, or without one."""
-    port, _ = refusing(500, code, b"Code: ...")
+    port, _ = refusing(500, code, b"...")
 
     with pytest.raises(LogError, match="could not make the table 'facts'") as refused:
         engine.measure(EVENTS, url=f"http://127.0.0.1:{port}")

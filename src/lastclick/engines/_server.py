@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 from collections.abc import Callable, Iterable, Mapping
 from types import TracebackType
 from typing import Any, Self
@@ -166,7 +167,8 @@ class Server:
     def _refused(
         self, purpose: str, answer: "urllib3.response.BaseHTTPResponse", told: str
     ) -> LogError:
-        code = answer.headers.get("X-ClickHouse-Exception-Code", "")
+        told_code = re.match(r"Code: (\d+)", told)  # the header came later than the text
+        code = told_code[1] if told_code else answer.headers.get("X-ClickHouse-Exception-Code", "")
         what = f"code {code}" if code else f"HTTP {answer.status}"
         way_out = _WAYS_OUT.get(code, "look it up in the server's log")
         first = " ".join(told.split())[:_SHOWN]
