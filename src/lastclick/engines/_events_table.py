@@ -61,7 +61,7 @@ def group(by: Sequence[str]) -> str:
 def _columns() -> Iterator[str]:
     """The columns of the table, each with what makes it."""
     kinds = list(USUAL.values())
-    of_type = f"transform({_text('type')}, {list(USUAL)}, {kinds}, -1)"
+    of_type = "type_kind"  # the type's; `kind` is that of a usual line
     attempt, order = f"{of_type} IN (0, {FAILED})", f"({ORDERED}, {REFUNDED}, {CANCELLED})"
     what = f"{of_type} IN {order}, 'order_id', {of_type} = {ASSIGNED}, 'arm', 'channel'"
     what = f"multiIf({attempt}, 'step', {what})"
@@ -75,6 +75,8 @@ def _columns() -> Iterator[str]:
     yield "line String CODEC(ZSTD(3))"
     for name in ("type", "funnel"):
         yield f"{name} LowCardinality(String) MATERIALIZED {_text(name)}"
+    by_type = f"transform({_text('type')}, {list(USUAL)}, {kinds}, -1)"
+    yield f"type_kind Int8 MATERIALIZED {by_type}"
     for name in ("checkout_id", "event_id", "customer_id"):
         yield f"{name} String MATERIALIZED {_text(name)}"
     yield f"t Int64 MATERIALIZED if({_is_instant()}, {_micros()}, 0)"
