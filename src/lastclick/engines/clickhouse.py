@@ -5,13 +5,12 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from itertools import islice
-from pathlib import Path
 
 import attrs
 from typing_extensions import Unpack
 
 from lastclick._gather import Chosen, Records
-from lastclick._log import Log, Meter, Problems
+from lastclick._reading import Meter, Problems
 from lastclick._rows import CANCELLED, REFUNDED, Rows
 from lastclick.engines._cells import Row
 from lastclick.engines._dialect import CLICKHOUSE, Dialect
@@ -96,11 +95,8 @@ def measure(
     .. versionadded:: 0.1.0
     """
     question = asked(**settings)
-    rows = question.rows()
-    records = Records(funnel, rows)
     with Server(url, headers, timeout) as server:
-        reading = _ClickHouse(server, _named(source))
-        return report_by(reading, records, rows, question, progress)
+        return report_by(_ClickHouse(server, _named(source)), funnel, question, progress)
 
 
 class _ClickHouse:
@@ -166,19 +162,24 @@ class _ClickHouse:
 
     def _read_unusual(self, source: str, rows: Rows, records: Records) -> Problems:
         """Read by the core what is not usual, and put its rows beside the others."""
-        meter = Meter(Log(Path(self._source), since=None, progress=None))
-        select = f"SELECT base64Encode(line) FROM {source} WHERE kind < 0"
-        lines = (
-            base64.b64decode(row[0]).strip() for row in self._server.rows("read lines", select)
-        )
-        while batch := list(islice(lines, _BATCH)):
-            told, others = meter.sorted_out(rows, Path(self._source), 0, [*filter(None, batch)])
+        meter = Meter()
+        for told, others in meter.rows(self._unusual(source), rows):
             records.keep(others)
             if told:
                 self._server.insert("facts", told)
         problems = meter.problems()
         places = tuple(attrs.evolve(place, line=None) for place in problems.places)
         return attrs.evolve(problems, files=1, places=places)
+
+    def _unusual(self, source: str) -> Iterator[tuple[str, int, list[bytes]]]:
+        """Lines that are not usual, some at a time; a row of a table has no number."""
+        select = f"SELECT base64Encode(line) FROM {source} WHERE kind < 0"
+        found = (
+            base64.b64decode(line).strip() for (line,) in self._server.rows("read lines", select)
+        )
+        lines = filter(None, found)
+        while batch := list(islice(lines, _BATCH)):
+            yield self._source, 0, batch
 
     def _copy(self, source: str, funnel: str, question: Asked) -> None:
         """Copy the rows of usual lines, with their groups as the core writes them."""
