@@ -32,10 +32,8 @@ from tests.engines.chdb_server import ChdbServer
 ALL = {case["name"]: case for case in CASES["cases"]}
 #: Of many kinds; the long tests run all.
 SOME = (
-    "w_runs_from_the_latest_abandonment",
     "order_id_in_two_attempts",
     "order_between_parts_journeys",
-    "trend_over_the_end_of_summer_time",
 )
 EVENTS = "lastclick.events"
 Lines = list[dict[str, Any]]
@@ -130,8 +128,9 @@ def test_many_logs_are_the_same(
 
 
 #: What a server's users may have by default, the opposite of what the statements want.
-PROFILES = {
-    "as ClickHouse is made": {},
+MADE = "as ClickHouse is made"
+PROFILES: dict[str, dict[str, str]] = {
+    MADE: {},
     "as other databases are": {"join_use_nulls": "1", "aggregate_functions_null_for_empty": "1"},
     "as nobody would have it": {
         "join_use_nulls": "0",
@@ -144,14 +143,16 @@ PROFILES = {
 }
 
 
-@pytest.mark.parametrize("profile", PROFILES)
+@pytest.mark.parametrize(
+    "profile", [pytest.param(MADE, marks=pytest.mark.long), *list(PROFILES)[1:]]
+)
 def test_a_shop_is_the_same(server: ChdbServer, tmp_path: Path, profile: str) -> None:
     """A generated shop with redeliveries, bots, refunds and two currencies, at any settings."""
     write(tmp_path / "shop", 8_000, seed=7)
     lines = [line.decode() for _, _, line in read_log(tmp_path / "shop").lines()]
     server.post("/profile", json.dumps(PROFILES[profile]).encode())
     asked: dict[str, dict[str, Any]] = {
-        "as ClickHouse is made": {},
+        MADE: {},
         "as other databases are": {"unit": "customer", "by": "device", "touch": "last"},
         "as nobody would have it": {"closed": True, "within": timedelta(hours=2), "exclude": {}},
     }
@@ -253,6 +254,16 @@ def test_redelivered_lines_are_told_until_they_are_merged(server: ChdbServer) ->
     assert before.reading.redelivered <= 2
     assert after.reading.redelivered == 0
     assert after.reading.problems.lines == 3
+
+
+def test_more_lines_than_one_answer_holds(server: ChdbServer, tmp_path: Path) -> None:
+    """Lines that the core reads come while its rows go the other way."""
+    lines = [
+        json.dumps(event(checkout_id=f"c{place}", attributes={"note": "\n" * 300}))
+        for place in range(3_000)
+    ]
+
+    assert same(server, tmp_path, [json.dumps(DECLARED), *lines]).started == 3_000
 
 
 def test_progress_is_told(server: ChdbServer) -> None:
@@ -370,7 +381,7 @@ def test_no_secret_is_shown(refusing: Any) -> None:
     assert "5up3r" not in path
     assert "database=d" in path
     assert "join_use_nulls=1" in path
-    assert len({path.partition("session_id=")[2][:46] for path, _ in seen}) == 1
+    assert all("session_id=lastclick-" in path for path, _ in seen)
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 import base64
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
@@ -77,7 +77,7 @@ class Server:
         self.name = f"{parts.scheme}://{origin}"
         self._address = f"{self.name}{parts.path or '/'}"
         self._settings = {**dict(parse_qsl(parts.query)), **SETTINGS}
-        self._settings |= {"session_id": f"lastclick-{uuid4()}", "session_timeout": f"{_SESSION_S}"}
+        self._session = {"session_id": f"lastclick-{uuid4()}", "session_timeout": f"{_SESSION_S}"}
         self._headers = dict(headers or {})
         if parts.username is not None:
             pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
@@ -85,7 +85,7 @@ class Server:
             self._headers = {"Authorization": basic, **self._headers}
         self._secrets = [parts.password, *self._headers.values(), parts.query]
         self._pool = urllib3.PoolManager(
-            retries=False, timeout=urllib3.Timeout(connect=10, read=timeout)
+            maxsize=2, retries=False, timeout=urllib3.Timeout(connect=10, read=timeout)
         )
         self._made: list[str] = []
 
@@ -126,24 +126,32 @@ class Server:
         """Run a statement that answers nothing."""
         self._post(purpose, None, statement.encode()).drain_conn()
 
-    def rows(self, purpose: str, select: str, each: Callable[[Any], Any] = json.loads) -> Any:
-        """The rows that a select answers, as they come; integers of 64 bits and more as texts."""
+    def rows(self, purpose: str, select: str, *, apart: bool = False) -> Iterator[Any]:
+        """The rows that a select answers, as they come; integers of 64 bits and more as texts.
+
+        Args:
+            purpose: What it is for, as a message says it.
+            select: Without a format.
+            apart: Not in the session, which takes nothing else until the last row has come.
+        """
         text = f"{select} FORMAT JSONCompactEachRow"
-        answer = self._post(purpose, None, text.encode())
+        answer = self._post(purpose, None, text.encode(), apart=apart)
         try:
             left = b""
             for block in answer.stream(65_536):
                 *lines, left = (left + block).split(b"\n")
-                yield from map(each, lines)
+                yield from map(json.loads, lines)
         except urllib3.exceptions.HTTPError as error:
             raise self._unreachable(purpose, error) from None
         finally:
             answer.release_conn()
 
     def _post(
-        self, purpose: str, query: str | None, content: bytes
+        self, purpose: str, query: str | None, content: bytes, *, apart: bool = False
     ) -> "urllib3.response.BaseHTTPResponse":
-        asked = self._settings if query is None else {**self._settings, "query": query}
+        asked = self._settings if apart else {**self._settings, **self._session}
+        if query is not None:
+            asked = {**asked, "query": query}
         address = f"{self._address}?{urlencode(asked)}"
         try:
             answer = self._pool.request(

@@ -174,9 +174,8 @@ class _ClickHouse:
     def _unusual(self, source: str) -> Iterator[tuple[str, int, list[bytes]]]:
         """Lines that are not usual, some at a time; a row of a table has no number."""
         select = f"SELECT base64Encode(line) FROM {source} WHERE kind < 0"
-        found = (
-            base64.b64decode(line).strip() for (line,) in self._server.rows("read lines", select)
-        )
+        answer = self._server.rows("read lines", select, apart=True)
+        found = (base64.b64decode(line).strip() for (line,) in answer)
         lines = filter(None, found)
         while batch := list(islice(lines, _BATCH)):
             yield self._source, 0, batch
