@@ -16,7 +16,7 @@ SHELL := /bin/bash
 PIP := bin/python -m pip install -qq --disable-pip-version-check \
 	--constraint constraints.txt --build-constraint constraints.txt
 PINS := pyproject.toml constraints.txt
-EXTRAS := cli,http,collect,django,flask,asgi,i18n,duckdb
+EXTRAS := cli,http,collect,django,flask,asgi,i18n,duckdb,clickhouse
 say = @echo "== $(1)"
 
 help: ## this list

@@ -22,6 +22,7 @@ EXTRAS = {
     "collect/_app.py": {"prometheus_client", "starlette"},
     "collect/_metrics.py": {"prometheus_client"},
     "collect/_server.py": {"starlette", "uvicorn"},
+    "engines/_server.py": {"urllib3"},
     "engines/duckdb.py": {"duckdb"},
     "integrations/_identity.py": {"itsdangerous"},
     "integrations/flask.py": {"flask", "click"},
