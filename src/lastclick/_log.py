@@ -8,10 +8,11 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
 import attrs
 
+from lastclick import _manifest
 from lastclick._rows import Batch, Rows
 from lastclick.errors import EventError, LogError
 from lastclick.events import Event, parse_line, utc
@@ -127,12 +128,14 @@ class Log:
         """The files of the log as it stands now, in order of name.
 
         Raises:
-            LogError: There is nothing at the path.
+            LogError: There is nothing at the path, or a manifest cannot be used.
         """
         if self.path.is_dir():
             # Twice: a file that is compressed during one listing may be in it under neither name.
             found = {*_walk(self.path), *_walk(self.path)}
-            return _standing({path for path in found if path.name.endswith(SUFFIXES)})
+            lines = _standing({path for path in found if path.name.endswith(SUFFIXES)})
+            packed = {path.parent for path in found if path.name == _manifest.NAME}
+            return sorted([*lines, *(file for path in packed for file in _manifest.files(path))])
         if not self.path.exists() and not _packed(self.path).exists():
             msg = f"no log at {self.path}; pass the directory that FileSink writes, or a file"
             raise LogError(msg, self.path)
@@ -167,11 +170,21 @@ class Log:
         return f"Log({str(self.path)!r})"
 
 
-class Meter:
-    """One pass over the files of a log, and what it met."""
+#: Some lines of a packed file, with the number of the first.
+Packed: TypeAlias = Callable[[Path], Iterator[tuple[int, list[bytes]]]]
 
-    def __init__(self, log: Log) -> None:
+
+class Meter:
+    """One pass over the files of a log, and what it met.
+
+    Args:
+        log: The log.
+        packed: What reads packed files, for an engine that counts most of their lines itself.
+    """
+
+    def __init__(self, log: Log, packed: Packed | None = None) -> None:
         self._log = log
+        self._packed = packed or _lines_of_packed
         self._files = self._passed = self._lines = 0
         self._blank = self._unreadable = self._torn = 0
         self._places: list[Place] = []
@@ -193,10 +206,14 @@ class Meter:
         if self._found is None:
             self._found = []
             for path in self._log.files():
-                with suppress(FileNotFoundError):  # deleted, or sent, since it was listed
-                    status = _as_it_is_now(path, os.stat)
-                    if self._wanted(status):
-                        self._found.append((path, status.st_size))
+                try:
+                    status = as_it_is_now(path, os.stat)
+                except FileNotFoundError:
+                    if path.name.endswith(_manifest.SUFFIX):
+                        raise _manifest.damaged(path, "it is gone") from None
+                    continue  # deleted, or sent, since it was listed
+                if self._wanted(status):
+                    self._found.append((path, status.st_size))
         return self._found
 
     def batches(self) -> Iterator[tuple[Path, int, list[bytes]]]:
@@ -220,15 +237,24 @@ class Meter:
         self._passed += 1
         return False
 
+    def count(self, lines: int) -> None:
+        """Count lines that were read elsewhere."""
+        self._lines += lines
+
     def _lines_of(self, file: Path) -> Iterator[tuple[int, list[bytes], int]]:
+        if file.name.endswith(_manifest.SUFFIX):
+            for start, lines in self._packed(file):
+                self._lines += len(lines)
+                yield start, lines, 0
+            return
         start = 1
         try:
-            with _as_it_is_now(file, lambda path: path.open("rb")) as raw:
+            with as_it_is_now(file, lambda path: path.open("rb")) as raw:
                 packed = raw.read(2) == GZIP
                 raw.seek(0)
                 with gzip.open(raw) if packed else raw as stream:
                     # read1, since read would forget what came before a break in the same block
-                    for lines in self._batched(stream.read1):
+                    for lines in batched(stream.read1):
                         whole = [line for line in lines if line]
                         self._blank += len(lines) - len(whole)
                         self._lines += len(whole)
@@ -242,20 +268,6 @@ class Meter:
         except (EOFError, zlib.error, OSError) as error:
             self._torn += 1
             self._place(Place(str(file), None, f"the file breaks off: {error}"))
-
-    def _batched(self, read: Callable[[int], bytes]) -> Iterator[list[bytes]]:
-        left = b""
-        first = True
-        while block := read(_BLOCK_BYTES):
-            if first:
-                block, first = block.removeprefix(_BOM), False
-            *lines, left = (left + block).split(b"\n")
-            for at in range(0, len(lines), _BATCH_LINES):
-                yield [line.strip() for line in lines[at : at + _BATCH_LINES]]
-            if len(left) > LONGEST_LINE:
-                left = left[:LONGEST_LINE]
-        if left.strip():
-            yield [left.strip()]
 
     def sorted_out(self, rows: Rows, file: Path, start: int, lines: list[bytes]) -> Batch:
         """The rows and records of some lines; what is neither is refused."""
@@ -279,6 +291,31 @@ class Meter:
     def _place(self, place: Place) -> None:
         if len(self._places) < _PLACES:
             self._places.append(place)
+
+
+def batched(read: Callable[[int], bytes]) -> Iterator[list[bytes]]:
+    """The stripped lines of what a function reads, some 100 at a time."""
+    left = b""
+    first = True
+    while block := read(_BLOCK_BYTES):
+        if first:
+            block, first = block.removeprefix(_BOM), False
+        *lines, left = (left + block).split(b"\n")
+        for at in range(0, len(lines), _BATCH_LINES):
+            yield [line.strip() for line in lines[at : at + _BATCH_LINES]]
+        if len(left) > LONGEST_LINE:
+            left = left[:LONGEST_LINE]
+    if left.strip():
+        yield [left.strip()]
+
+
+def _lines_of_packed(file: Path) -> Iterator[tuple[int, list[bytes]]]:
+    try:
+        from lastclick.engines._parquet import lines
+    except ModuleNotFoundError:
+        msg = f'{file} is packed; to read it: pip install "lastclick[duckdb]"'
+        raise LogError(msg, file) from None
+    return lines(file)
 
 
 def _walk(directory: Path) -> Iterator[Path]:
@@ -307,7 +344,7 @@ def _standing(found: set[Path]) -> list[Path]:
     return sorted(times.keys() - twins | {path for path in late if _packed(path).is_file()})
 
 
-def _as_it_is_now(file: Path, get: Callable[[Path], T]) -> T:
+def as_it_is_now(file: Path, get: Callable[[Path], T]) -> T:
     """Get it of the file, or of what has become of it if it was compressed since it was listed."""
     try:
         return get(file)

@@ -11,6 +11,7 @@ from typing import Any
 import duckdb
 from typing_extensions import Unpack
 
+from lastclick import _manifest
 from lastclick._gather import Chosen, Events, Records, rows_of
 from lastclick._log import GZIP, LONGEST_LINE, Log, Meter, read_log
 from lastclick._rows import CANCELLED, REFUNDED, Rows
@@ -18,6 +19,8 @@ from lastclick._rows import Row as Fact
 from lastclick.engines._cells import Row
 from lastclick.engines._dialect import DUCKDB, Dialect
 from lastclick.engines._measure import Progress, Read, report_by
+from lastclick.engines._pack import Packed, pack
+from lastclick.engines._parquet import packed_facts, reading, select_others
 from lastclick.engines._sql import Table
 from lastclick.engines._usual import FIELDS, facts, plain
 from lastclick.errors import ConfigError
@@ -94,6 +97,7 @@ class _DuckDB:
     def __init__(self, connection: duckdb.DuckDBPyConnection, source: Events | Path | str) -> None:
         self._connection, self._source = connection, source
         self._told: list[Fact] = []
+        self._packed: dict[Path, int] = {}
 
     def read(self, rows: Rows, records: Records, question: Asked) -> Read:
         """Read the source into the table ``facts``."""
@@ -141,14 +145,18 @@ class _DuckDB:
                 self._tell(found)
                 records.keep(others)
             return getattr(source, "problems", None)
-        meter = Meter(source)
-        loaded = self._load([str(file) for file, _ in meter.files() if _named_well(file)], question)
-        refused = self._refused(loaded)
+        usual = all(map(plain, _names(question)))
+        meter = Meter(source, (lambda file: self._others(file, meter)) if usual else None)
+        files = [file for file, _ in meter.files()]
+        if usual:
+            self._load_packed([file for file in files if _is_packed(file)], question)
+        lines = [str(file) for file in files if not _is_packed(file) and _named_well(file)]
+        refused = self._refused(self._load(lines if usual else [], question))
         seen: dict[Path, int] = defaultdict(int)
         for file, start, lines in meter.batches():
             first = seen[file]
             seen[file] += len(lines)
-            wanted = refused.get(str(file))
+            wanted = refused.get(str(file))  # None where it is not read yet
             for number, line in enumerate(lines, first):
                 if wanted is None or number in wanted:
                     place = start + number - first
@@ -159,8 +167,7 @@ class _DuckDB:
 
     def _load(self, files: list[str], question: Asked) -> list[str]:
         """Read the lines of files, and tell which of them could be read."""
-        names = [*question.by, *(name for name, _ in question.exclude)]
-        if not files or not all(map(plain, names)):
+        if not files:
             return []
         try:
             self._run(self._loading(files, question))
@@ -169,6 +176,27 @@ class _DuckDB:
             whole = [file for file in files if self._is_whole(file)] if len(files) > 1 else []
             return self._load(whole, question)
         return files
+
+    def _load_packed(self, files: list[Path], question: Asked) -> None:
+        """Read what the columns of packed files say."""
+        for file in files:
+            self._packed[file] = _manifest.check(file)
+        if files:
+            select = packed_facts(reading(files), question.by, dict(question.exclude))
+            try:
+                self._run(f"INSERT INTO lines {select}")
+            except duckdb.Error as error:  # the checksums are right, so it is not the disk
+                raise _manifest.damaged(files[0], str(error).splitlines()[0]) from None
+
+    def _others(self, file: Path, meter: Meter) -> Iterator[tuple[int, list[bytes]]]:
+        """The lines of a packed file that its columns do not say."""
+        number = 0
+        with self._connection.cursor() as cursor:
+            found = cursor.execute(select_others(file))
+            while rows := found.fetchmany(_ROWS):
+                number += len(rows)
+                yield from ((place + 1, [line.encode()]) for place, line in rows)
+        meter.count(self._packed[file] - number)
 
     def _is_whole(self, file: str) -> bool:
         try:
@@ -242,6 +270,15 @@ class _DuckDB:
             f"SELECT count(*) - count(DISTINCT row({order})) FROM facts WHERE {back} AND {again}"
         )
         return int(attempts + orders)
+
+
+def _names(question: Asked) -> list[str]:
+    """The attributes that a question names."""
+    return [*question.by, *(name for name, _ in question.exclude)]
+
+
+def _is_packed(file: Path) -> bool:
+    return file.name.endswith(_manifest.SUFFIX)
 
 
 def _named_well(file: Path) -> bool:
