@@ -109,8 +109,7 @@ def pack(
         work = to / _WORK
         work.mkdir()
         try:
-            config = {"temp_directory": str(work)}
-            with duckdb.connect(config=config) as connection:
+            with duckdb.connect(config={"temp_directory": str(work)}) as connection:
                 packing = _Packing(connection, log.path, to, manifest)
                 return packing.run(found, progress)
         finally:
@@ -260,8 +259,8 @@ class _Packing:
         )
         columns = ", ".join("make_timestamp(t)" if n == "occurred_at" else n for n in COLUMNS)
         self._execute(
-            """CREATE OR REPLACE TABLE others AS
-            SELECT place, line FROM raw WHERE place IN (SELECT place FROM rows WHERE type IS NULL)"""
+            """CREATE OR REPLACE TABLE others AS SELECT place, line FROM raw
+            WHERE place IN (SELECT place FROM rows WHERE type IS NULL)"""
         )
         self._execute("DELETE FROM rows WHERE type IS NULL")
         with self._connection.cursor() as cursor:
@@ -310,10 +309,9 @@ class _Content:
 
     def __init__(self, raw: IO[bytes]) -> None:
         raw.seek(0)
-        packed = raw.read(2) == GZIP
+        self._unpacked = gzip.GzipFile(fileobj=raw) if raw.read(2) == GZIP else None
         raw.seek(0)
-        self._stream: Any = gzip.open(raw) if packed else None
-        self._read: Callable[[int], bytes] = self._stream.read1 if packed else raw.read
+        self._read = raw.read if self._unpacked is None else self._unpacked.read1
         self._digest, self._bytes = hashlib.sha256(), 0
 
     def read(self, size: int) -> bytes:
@@ -329,8 +327,8 @@ class _Content:
 
     def close(self) -> None:
         """Let go of it; the file stays open."""
-        if self._stream is not None:
-            self._stream.close()
+        if self._unpacked is not None:
+            self._unpacked.close()
 
 
 def _content(raw: IO[bytes]) -> Segment:

@@ -27,6 +27,8 @@ from lastclick.errors import ConfigError
 from lastclick.metrics import Report
 from lastclick.metrics._count import Asked, Asking, asked
 
+__all__ = ["Packed", "measure", "pack"]
+
 _FACTS = """
     t BIGINT, kind TINYINT, event_id VARCHAR, checkout_id VARCHAR, customer_id VARCHAR,
     what VARCHAR, more VARCHAR, units BIGINT, currency VARCHAR, excluded BOOLEAN, grp VARCHAR
@@ -150,8 +152,8 @@ class _DuckDB:
         files = [file for file, _ in meter.files()]
         if usual:
             self._load_packed([file for file in files if _is_packed(file)], question)
-        lines = [str(file) for file in files if not _is_packed(file) and _named_well(file)]
-        refused = self._refused(self._load(lines if usual else [], question))
+        of_lines = [str(file) for file in files if not _is_packed(file) and _named_well(file)]
+        refused = self._refused(self._load(of_lines if usual else [], question))
         seen: dict[Path, int] = defaultdict(int)
         for file, start, lines in meter.batches():
             first = seen[file]
