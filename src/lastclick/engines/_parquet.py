@@ -140,7 +140,7 @@ def _literal(file: Path) -> str:
 def packed_facts(source: str, by: Sequence[str], exclude: Mapping[str, Sequence[object]]) -> str:
     """A select of rows, as `lastclick.engines._usual.facts` has them, of what columns say."""
     kinds = " ".join(f"WHEN '{name}' THEN {kind}" for name, kind in USUAL.items())
-    units = "CAST(amount * CAST(10000 AS DECIMAL(5, 0)) AS BIGINT)"
+    units = "CAST(CAST(amount AS DECIMAL(20, 4)) * CAST(10000 AS DECIMAL(5, 0)) AS BIGINT)"
     return f"""SELECT epoch_us(occurred_at) AS t, CASE type {kinds} END AS kind, event_id,
         checkout_id, customer_id, coalesce(step, order_id, arm, channel) AS what,
         coalesce(reason, refund_id, campaign) AS more, {units} AS units,
