@@ -21,7 +21,7 @@ from hypothesis import HealthCheck, given, settings
 
 from benchmarks.generate import write
 from docs.conformance.run import arguments
-from lastclick import Funnel, measure, read_log
+from lastclick import Funnel, _manifest, measure, read_log
 from lastclick.errors import EventError, LogError
 from lastclick.events import Event, parse_line
 from lastclick.sinks import FileSink
@@ -245,6 +245,32 @@ def test_what_breaks_off_is_passed_over(tmp_path: Path) -> None:
     assert "breaks off" in done.passed_over[0].reason
 
 
+def test_what_cannot_be_read_is_passed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Gone, or broken while it is read: no line of it is packed, and the others are."""
+    log = written(tmp_path / "log", [DECLARED, event()])
+    load = _pack._Packing._load
+
+    def fail(packing: Any, raw: Any) -> Any:
+        found = load(packing, raw)
+        if raw.name.endswith("1.jsonl"):
+            raise OSError(5, "Input/output error")
+        return found
+
+    monkeypatch.setattr(_pack._Packing, "_load", fail)
+    files = [*read_log(log).files(), log / "2.jsonl"]
+    monkeypatch.setattr("lastclick._log.Log.files", lambda _: files)
+    done = engine.pack(log, tmp_path / "packed")
+    monkeypatch.undo()
+
+    assert [place.reason for place in done.passed_over] == [
+        "it cannot be read: Input/output error",
+        "it went away",
+    ]
+    assert (done.lines, len(list(read_log(tmp_path / "packed")))) == (1, 1)
+
+
 def test_beside_a_writer(tmp_path: Path) -> None:
     """A segment that is written to is left, and packed once it is closed; both may be read."""
     log, packed = tmp_path / "live", tmp_path / "packed"
@@ -385,27 +411,30 @@ def test_a_kill_at_a_bad_moment(tmp_path: Path, whole: dict[str, bytes], deadly:
 
 @pytest.mark.long
 def test_kills_at_random_moments(tmp_path: Path, whole: dict[str, bytes]) -> None:
-    """Thirty, some of them one after the other in the same place."""
+    """Thirty, many of them one after the other in the same place, until a run gets through."""
     moments = random.Random(20261128)
-    died = 0
-    began = time.monotonic()
     with child(tmp_path / "log", tmp_path / "timed") as timed:
         assert timed.stdout is not None
         timed.stdout.readline()
         began = time.monotonic()
         timed.communicate()
     takes = time.monotonic() - began
-    for number in range(30):
-        to = tmp_path / f"packed{number // 2}"
+    died = place = 0
+    to = tmp_path / "packed0"
+    while died < 30:
         with child(tmp_path / "log", to) as killed:
             assert killed.stdout is not None
             killed.stdout.readline()
-            time.sleep(moments.uniform(0, takes))
+            time.sleep(moments.uniform(0, takes * 0.7))
             killed.kill()
-        died += killed.returncode == -signal.SIGKILL
-        if number % 2:
-            packed_after_all(tmp_path, to, whole)
-    assert died > 20
+        if killed.returncode == -signal.SIGKILL:
+            died += 1
+        else:
+            assert tree(to) == whole
+            place += 1
+            to = tmp_path / f"packed{place}"
+    to.mkdir(exist_ok=True)
+    packed_after_all(tmp_path, to, whole)
 
 
 def test_what_a_killed_run_left_is_not_read(tmp_path: Path) -> None:
@@ -482,9 +511,9 @@ def test_a_file_that_is_no_parquet(packed: Path) -> None:
     """Even where the manifest says so."""
     (file,) = packed.glob("*/*.parquet")
     path = packed / "manifest.json"
-    old = engine.pack.__globals__["_manifest"].checksum(file)
+    old = _manifest.checksum(file)
     file.write_bytes(b"PAR1 no more PAR1")
-    new = engine.pack.__globals__["_manifest"].checksum(file)
+    new = _manifest.checksum(file)
     path.write_text(path.read_text().replace(old, new))
 
     both_refuse(packed, "is damaged: ")
