@@ -361,6 +361,8 @@ def read_log(
 ) -> Log:
     """The events of a log: a directory that `FileSink` writes, or one file, gzipped or plain.
 
+    What `lastclick pack` has written is a log too; reading it takes the extra ``duckdb``.
+
     Reading is calm: torn ends, blank lines and foreign lines are counted in ``.problems``, with
     file and line of the first few, and the rest is read.
 
@@ -374,7 +376,8 @@ def read_log(
         An iterable of events, read anew each time, with ``.problems``.
 
     Raises:
-        LogError: There is nothing at the path, or ``since`` has no zone.
+        LogError: There is nothing at the path, ``since`` has no zone, or what is packed is damaged
+            or cannot be read without the extra.
 
     Example:
         >>> from lastclick import Funnel, read_log

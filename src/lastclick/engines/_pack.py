@@ -177,6 +177,7 @@ class _Packing:
                     content = self._load(raw)
                 except BaseException:
                     self._execute(f"DELETE FROM raw WHERE place >= {before}")
+                    self._place = before
                     raise
         except BlockingIOError:
             self._pass_over(file, "somebody writes to it")

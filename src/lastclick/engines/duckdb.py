@@ -50,7 +50,7 @@ def measure(
     Tables that do not fit into memory go to a temporary folder, which is removed at the end.
 
     Args:
-        source: A log: a directory or a file, gzipped or plain; the URL of one in an object store,
+        source: A log: a directory or a file, gzipped, plain or packed; the URL of one in an object store,
             with wildcards; what `read_log` gives; or events.
         funnel: As for `lastclick.measure`, as are the other settings.
         connection: One of yours, for its limits, extensions and secrets; it is left as it was.
@@ -58,7 +58,7 @@ def measure(
 
     Raises:
         ConfigError: As `lastclick.measure` does.
-        LogError: There is nothing at the path.
+        LogError: There is nothing at the path, or what is packed there is damaged.
 
     Example:
         >>> from lastclick import Funnel
