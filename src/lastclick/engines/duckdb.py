@@ -50,8 +50,8 @@ def measure(
     Tables that do not fit into memory go to a temporary folder, which is removed at the end.
 
     Args:
-        source: A log: a directory or a file, gzipped, plain or packed; the URL of one in an object store,
-            with wildcards; what `read_log` gives; or events.
+        source: A log: a directory or a file, gzipped, plain or packed; the URL of one in an object
+            store, with wildcards; what `read_log` gives; or events.
         funnel: As for `lastclick.measure`, as are the other settings.
         connection: One of yours, for its limits, extensions and secrets; it is left as it was.
         progress: Called now and then with the statements run and the statements in all.
