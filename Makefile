@@ -6,16 +6,17 @@ VENV := .venv
 CORE := .venv-core
 PEERS := .venv-peers
 CARTRIDGE := .venv-cartridge
+SPARK := .venv-spark
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .ONESHELL:
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-long setup setup-bench check format tests tests-wires tests-rest coverage tests-core docs picture bench matrix clean
+.PHONY: help demo test test-long test-spark setup setup-bench check format tests tests-wires tests-rest coverage tests-core docs picture bench matrix clean
 
 PIP := bin/python -m pip install -qq --disable-pip-version-check \
 	--constraint constraints.txt --build-constraint constraints.txt
 PINS := pyproject.toml constraints.txt
-EXTRAS := cli,http,collect,django,flask,asgi,i18n,duckdb
+EXTRAS := cli,http,collect,django,flask,asgi,i18n,duckdb,clickhouse
 say = @echo "== $(1)"
 
 help: ## this list
@@ -37,6 +38,11 @@ test: $(VENV)/.dev $(CORE)/.core ## everything that must hold: checks, docs, tes
 test-long: $(VENV)/.servers $(CARTRIDGE)/.cartridge ## the long proofs: kill, fork, full disk, many processes
 	$(call say,long proofs)
 	$(VENV)/bin/python -m pytest -q -m long
+
+test-spark: $(SPARK)/.spark ## the Spark engine on a real cluster of this machine: a master, two workers, Java 17
+	$(call say,a cluster of Spark)
+	$(SPARK)/bin/python -m tests.engines.cluster -q -p no:cacheprovider tests/engines \
+		-k "spark and not all_cases and not very_many"
 
 # ---- finer ones
 
@@ -101,7 +107,7 @@ matrix: ## the tests on every supported Python that is on this machine
 	@.ci/matrix "$(PIP)"
 
 clean: ## remove what the other targets made
-	rm -rf .venv .venv-core .venv-peers .venv-cartridge .venv-3.* docs/_build .coverage .coverage.* .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	rm -rf .venv .venv-core .venv-peers .venv-cartridge .venv-spark .venv-3.* docs/_build .coverage .coverage.* .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
 
 # ---- virtual environments: a stamp file says what is installed
 
@@ -137,6 +143,12 @@ $(PEERS)/.peers: $(PEERS)/.made benchmarks/peers.txt
 $(CARTRIDGE)/.cartridge: $(CARTRIDGE)/.made tests/cartridge/requirements.txt
 	@echo "== installing Mezzanine's Cartridge, which wants an older Django than we do"
 	$(CARTRIDGE)/bin/python -m pip install -qq --disable-pip-version-check --requirement tests/cartridge/requirements.txt
+	touch $@
+
+$(SPARK)/.spark: $(SPARK)/.made tests/engines/cluster.txt
+	@echo "== installing Spark, which brings the module of its own client"
+	command -v java >/dev/null || { echo "Spark needs Java 17: apt-get install openjdk-17-jre-headless" >&2; exit 1; }
+	$(SPARK)/bin/python -m pip install -qq --disable-pip-version-check --constraint constraints.txt --editable . --requirement tests/engines/cluster.txt --group core
 	touch $@
 
 $(VENV)/.servers: $(VENV)/.dev scripts/servers

@@ -303,9 +303,9 @@ class Shop:
         return f"{text}{rest // SECOND:02d}.{rest % SECOND:06d}Z"
 
 
-def lines(events: int, seed: int) -> Iterator[str]:
+def lines(events: int, seed: int, span: timedelta = SPAN) -> Iterator[str]:
     """Yield `events` lines in order of arrival, each with its newline."""
-    return islice(_arriving(events, seed), events)
+    return islice(_arriving(events, seed, span), events)
 
 
 def declaration() -> str:
@@ -336,12 +336,12 @@ def write(directory: Path, events: int, seed: int, segment_bytes: int | None = N
     return segments
 
 
-def _arriving(events: int, seed: int) -> Iterator[str]:
+def _arriving(events: int, seed: int, span: timedelta) -> Iterator[str]:
     """Merge the attempts, which overlap in time, into one endless stream of lines."""
     shop = Shop(seed)
     clock = random.Random(seed + 1)
     now = int(FIRST_INSTANT.timestamp()) * SECOND
-    mean_gap = SPAN / timedelta(microseconds=1) * EVENTS_PER_CHECKOUT / max(events, 1)
+    mean_gap = span / timedelta(microseconds=1) * EVENTS_PER_CHECKOUT / max(events, 1)
     waiting: list[Arrival] = []
     while True:
         now += int(clock.expovariate(1.0) * mean_gap)

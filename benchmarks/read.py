@@ -8,6 +8,7 @@ and polars compute a part of it (`pandas_report.py`, `polars_report.py`), which 
 """
 
 import argparse
+import hashlib
 import json
 import shutil
 import statistics
@@ -26,6 +27,9 @@ MILLION = 1_000_000
 MOST_FOR_READ_JSON = MILLION
 READERS = {
     "lastclick": "`lastclick`: `str(measure(read_log(path)))`",
+    "lastclick_2": "the same with `workers=2`",
+    "engine": "`lastclick.engines.duckdb.measure(path)`",
+    "engine_in_1gb": "the same with `memory_limit = '1GB'`",
     "duckdb": "DuckDB: the same answer",
     "polars": "polars: a part",
     "pandas": "pandas, read with pyarrow: a part",
@@ -33,17 +37,50 @@ READERS = {
 }
 
 
-def read_lastclick(log: Path) -> dict[str, Any]:
+def read_lastclick(log: Path, workers: int = 1) -> dict[str, Any]:
     """Make the report as users do, and print it."""
     import lastclick
     from benchmarks import lastclick_report
 
     def work() -> Any:
-        report = lastclick.measure(lastclick.read_log(log))
+        report = lastclick.measure(lastclick.read_log(log), workers=workers)
         return report, str(report)
 
     figures, (report, _) = timed(work)
-    return {**figures, "answer": lastclick_report.answer(report)}
+    return {**figures, "answer": lastclick_report.answer(report), "digest": digest(report)}
+
+
+def read_lastclick_2(log: Path) -> dict[str, Any]:
+    """The same by two processes, which are started, and import it, within the time."""
+    return read_lastclick(log, workers=2)
+
+
+def read_engine(log: Path, **settings: str) -> dict[str, Any]:
+    """Make the same report by SQL."""
+    import duckdb
+
+    from benchmarks import lastclick_report
+    from lastclick.engines.duckdb import measure
+
+    def work() -> Any:
+        with tempfile.TemporaryDirectory() as folder:
+            config = {"temp_directory": folder, **settings}
+            with duckdb.connect(config=config) as connection:
+                report = measure(log, connection=connection)
+        return report, str(report)
+
+    figures, (report, _) = timed(work)
+    return {**figures, "answer": lastclick_report.answer(report), "digest": digest(report)}
+
+
+def read_engine_in_1gb(log: Path) -> dict[str, Any]:
+    """The same with less memory than it would take: what does not fit goes to disk."""
+    return read_engine(log, memory_limit="1GB")
+
+
+def digest(report: Any) -> str:
+    """Whether two whole reports are the same, to the last digit."""
+    return hashlib.sha256(json.dumps(report.to_dict(), sort_keys=True).encode()).hexdigest()
 
 
 def read_duckdb(log: Path) -> dict[str, Any]:
@@ -81,6 +118,9 @@ def read_pandas_read_json(log: Path) -> dict[str, Any]:
 
 CHILDREN: dict[str, Callable[[Path], dict[str, Any]]] = {
     "lastclick": read_lastclick,
+    "lastclick_2": read_lastclick_2,
+    "engine": read_engine,
+    "engine_in_1gb": read_engine_in_1gb,
     "duckdb": read_duckdb,
     "polars": read_polars,
     "pandas": read_pandas,
@@ -181,6 +221,12 @@ def _table(results: dict[str, list[dict[str, Any]]], events: int) -> str:
 
 def _agreement(results: dict[str, list[dict[str, Any]]]) -> str:
     lines = []
+    digests = {
+        reader: found[0]["digest"] for reader, found in results.items() if "digest" in found[0]
+    }
+    if len(digests) > 1:
+        verdict = "the same" if len(set(digests.values())) == 1 else f"NOT the same: {digests}"
+        lines.append(f"Whole reports of {', '.join(digests)}: {verdict}.")
     if "duckdb" in results:
         found = results["duckdb"]
         share = min(one["wall"] - one["quality_seconds"] for one in found)

@@ -16,7 +16,7 @@ pytest.importorskip("typer", reason="the extra 'cli' is not installed")
 
 from typer.testing import CliRunner
 
-from lastclick import Funnel, measure, read_log
+from lastclick import Funnel, _reading, measure, read_log
 from lastclick._demo import play
 from lastclick.cli import app
 from lastclick.events import parse_line
@@ -214,6 +214,24 @@ def test_report_passes_its_options_on(log):
     assert done.stdout == f"{expected}\n"
 
 
+def test_a_report_by_several_processes_is_the_same(log, monkeypatch):
+    """--workers counts in several processes, and changes no figure."""
+    monkeypatch.setattr(_reading, "_SHARE_BYTES", 20_000)
+
+    alone, together = (run("report", log, "--workers", n, "--format", "json") for n in (1, 2))
+
+    assert together.exit_code == 0
+    assert together.stdout == alone.stdout
+
+
+def test_no_workers_are_refused(log):
+    """There is at least one who counts."""
+    done = run("report", log, "--workers", 0)
+
+    assert done.exit_code == 2
+    assert "--workers" in done.output
+
+
 def test_report_counts_bots_if_told_to(log):
     """Bots, staff and tests are left out unless one asks for them."""
     usual = json.loads(run("report", log, "--format", "json").stdout)
@@ -321,6 +339,17 @@ def test_report_takes_duckdb_by_itself_where_the_log_is_large(log, monkeypatch):
     assert "DuckDB counts" in result.stderr
     assert result.stdout == core.stdout
     assert run("report", log, "--engine", "python").stderr == ""
+
+
+def test_workers_are_for_the_core(log, monkeypatch):
+    """Who asks for processes does not get DuckDB, and cannot ask for both."""
+    monkeypatch.setattr("lastclick.cli._LARGE", 1000)
+    assert run("report", log, "--workers", 2).stderr == ""
+    pytest.importorskip("duckdb")
+
+    result = run("report", log, "--workers", 2, "--engine", "duckdb")
+
+    assert (result.exit_code, "--workers" in result.stderr) == (2, True)
 
 
 def test_report_without_duckdb(log, monkeypatch):

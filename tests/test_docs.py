@@ -20,6 +20,7 @@ SOURCE = ROOT / "src" / "lastclick"
 PLAIN = (
     "",
     ".analysis",
+    ".engines.spark",
     ".sinks",
     ".sinks.bodies",
     ".events",
@@ -28,6 +29,7 @@ PLAIN = (
     ".metrics",
     ".page",
     ".privacy",
+    ".rolled",
     ".testing",
 )
 #: Those that need an extra.

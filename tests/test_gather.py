@@ -31,8 +31,6 @@ FUNNEL = declared()
 class Source:
     """Events that give their rows themselves, as a log does."""
 
-    problems = "none so far"
-
     def __init__(self, *lines: bytes) -> None:
         self.lines = lines
 
@@ -63,7 +61,6 @@ def test_rows_are_kept_by_checkout() -> None:
     assert groups == {"a": 2, "b": 1}
     assert (got.funnel, got.declaration) == ("checkout", FUNNEL)
     assert records(got.by_order) == records(got.strays) == []
-    assert got.problems is None
 
 
 def test_refunds_are_kept_by_order() -> None:
@@ -104,7 +101,6 @@ def test_strays_do_not_move_the_instant() -> None:
 
     assert got.latest == micros(at(0))
     assert [row[1] for row in records(got.strays)] == [3, UNKNOWN]
-    assert got.problems == "none so far"
 
 
 def test_an_instant_needs_a_shopper() -> None:

@@ -24,6 +24,7 @@ EXTRAS = {
     "collect/_server.py": {"starlette", "uvicorn"},
     "engines/_pack.py": {"duckdb"},
     "engines/_parquet.py": {"duckdb"},
+    "engines/_server.py": {"urllib3"},
     "engines/duckdb.py": {"duckdb"},
     "integrations/_identity.py": {"itsdangerous"},
     "integrations/flask.py": {"flask", "click"},

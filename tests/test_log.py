@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from lastclick import Funnel, measure, read_log
-from lastclick._log import _LONGEST_LINE
+from lastclick._reading import LONGEST_LINE
 from lastclick.errors import LogError
 from lastclick.events import Event
 from lastclick.logs import Log, Place, Problems
@@ -375,7 +375,7 @@ def test_a_file_that_is_compressed_while_the_log_is_listed_is_found(
 
 def test_a_line_without_end_costs_bounded_memory(write, lines):
     """A line of megabytes is one unreadable line, and what follows it is read."""
-    path = write(lines[0] + b"\n" + b"x" * (3 * _LONGEST_LINE) + b"\n" + lines[1] + b"\n")
+    path = write(lines[0] + b"\n" + b"x" * (3 * LONGEST_LINE) + b"\n" + lines[1] + b"\n")
 
     found = problems(path)
 

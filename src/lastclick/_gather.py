@@ -1,10 +1,10 @@
 """Reading events once: shopper rows exchanged by checkout, and what the log says beside them."""
 
 import json
-import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from operator import itemgetter
+from pathlib import Path
 from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 import attrs
@@ -60,8 +60,6 @@ class Gathered:
         declarations: All definitions in the log, by id.
         losses: What was lost, by id.
         latest: The latest shopper event, None where there is none.
-        seconds: How long the reading took.
-        problems: What the source could not read, where it says so.
     """
 
     funnel: str
@@ -72,8 +70,6 @@ class Gathered:
     declarations: dict[str, FunnelDeclared]
     losses: dict[str, EventsLost]
     latest: int | None
-    seconds: float
-    problems: Any
 
     def close(self) -> None:
         """Give the temporary files back."""
@@ -87,17 +83,81 @@ def gather(events: Events, chosen: Chosen, rows: Rows) -> Gathered:
     Raises:
         ConfigError: Several funnels and none chosen, or no definition of the one chosen.
     """
-    began = time.perf_counter()
-    records = Records(chosen, rows)
-    by_checkout, by_order, strays = Exchange(_CHECKOUT_ID), Exchange(0), Exchange(_EVENT_ID)
-    latest = None
-    for found, others in rows_of(events, rows):
+    choose(rows, chosen)
+    found = Gathering()
+    for batch, records in rows_of(events, rows):
+        found.take(batch, records)
+    return found.end(rows, chosen)
+
+
+def choose(rows: Rows, chosen: Chosen) -> None:
+    """Let the rows be of the funnel that was chosen, if one was."""
+    given = given_by(chosen)
+    if isinstance(chosen, str):
+        rows.funnel = chosen
+    elif given is not None:
+        rows.funnel = given.funnel
+
+
+class Records:
+    """What the log says beside its rows: definitions, and what was lost.
+
+    Attributes:
+        declarations: All definitions, by id.
+        losses: What was lost, by id.
+    """
+
+    def __init__(self) -> None:
+        self.declarations: dict[str, FunnelDeclared] = {}
+        self.losses: dict[str, EventsLost] = {}
+
+    def keep(self, records: Iterable[FunnelDeclared | EventsLost]) -> None:
+        """Keep one record an id."""
+        for record in records:
+            if isinstance(record, FunnelDeclared):
+                keep(self.declarations, record)
+            else:
+                keep(self.losses, record)
+
+    def definition(self, rows: Rows, chosen: Chosen, latest: int | None) -> FunnelDeclared:
+        """The definition to read by.
+
+        Args:
+            rows: What made the rows, which knows the funnels that were met.
+            chosen: The funnel that was asked for.
+            latest: The latest shopper event, None where there is none.
+
+        Raises:
+            ConfigError: Several funnels and none chosen, or no definition of the one chosen.
+        """
+        return definition_of(given_by(chosen), rows, chosen, self.declarations, latest)
+
+
+class Gathering(Records):
+    """What was found so far.
+
+    Args:
+        directory: Where the exchanges put what is handed over to other processes.
+    """
+
+    def __init__(self, directory: Path | None = None) -> None:
+        def exchange(key: int, name: str) -> Exchange:
+            return Exchange(key, None if directory is None else directory / name)
+
+        self.by_checkout = exchange(_CHECKOUT_ID, "checkouts")
+        self.by_order = exchange(0, "orders")
+        self.strays = exchange(_EVENT_ID, "strays")
+        super().__init__()
+        self.latest: int | None = None
+
+    def take(self, found: list[Row], records: Iterable[FunnelDeclared | EventsLost]) -> None:
+        """Take some hundred rows, and the records beside them."""
         attempts = [row for row in found if row[1] < REFUNDED and row[_CHECKOUT_ID]]
-        by_checkout.put_all(attempts)
+        self.by_checkout.put_all(attempts)
         if len(attempts) < len(found):
             back = [row for row in found if row[1] in (REFUNDED, CANCELLED)]
-            by_order.put_all([_back(row) for row in back])
-            strays.put_all(
+            self.by_order.put_all([_back(row) for row in back])
+            self.strays.put_all(
                 [
                     row
                     for row in found
@@ -107,58 +167,29 @@ def gather(events: Events, chosen: Chosen, rows: Rows) -> Gathered:
             attempts += back
         if attempts:
             newest = max(map(_TIME, attempts))
-            latest = newest if latest is None else max(latest, newest)
-        records.keep(others)
-    return Gathered(
-        funnel=rows.funnel or "",
-        declaration=records.definition(latest),
-        by_checkout=by_checkout,
-        by_order=by_order,
-        strays=strays,
-        declarations=records.declarations,
-        losses=records.losses,
-        latest=latest,
-        seconds=time.perf_counter() - began,
-        problems=getattr(events, "problems", None),
-    )
+            self.latest = newest if self.latest is None else max(self.latest, newest)
+        self.keep(records)
 
-
-class Records:
-    """What a log says beside its rows: definitions, and what was lost.
-
-    Args:
-        chosen: The funnel that was asked for.
-        rows: What makes the rows of the reading; it is told which funnel to read.
-    """
-
-    def __init__(self, chosen: Chosen, rows: Rows) -> None:
-        self.declarations: dict[str, FunnelDeclared] = {}
-        self.losses: dict[str, EventsLost] = {}
-        self._chosen, self._rows = chosen, rows
-        self._given = _given(chosen)
-        if isinstance(chosen, str):
-            rows.funnel = chosen
-        elif self._given is not None:
-            rows.funnel = self._given.funnel
-
-    def keep(self, others: Iterable[FunnelDeclared | EventsLost]) -> None:
-        """Keep one record an id."""
-        for record in others:
-            if isinstance(record, FunnelDeclared):
-                _keep(self.declarations, record)
-            else:
-                _keep(self.losses, record)
-
-    def definition(self, latest: int | None) -> FunnelDeclared:
-        """The definition to read by.
-
-        Args:
-            latest: The latest shopper event, None where there is none.
+    def end(self, rows: Rows, chosen: Chosen) -> Gathered:
+        """What was found in all.
 
         Raises:
             ConfigError: Several funnels and none chosen, or no definition of the one chosen.
         """
-        return _definition(self._given, self._rows, self._chosen, self.declarations, latest)
+        return self.by(rows.funnel or "", self.definition(rows, chosen, self.latest))
+
+    def by(self, funnel: str, declaration: FunnelDeclared) -> Gathered:
+        """The same, to be read by a definition."""
+        return Gathered(
+            funnel=funnel,
+            declaration=declaration,
+            by_checkout=self.by_checkout,
+            by_order=self.by_order,
+            strays=self.strays,
+            declarations=self.declarations,
+            losses=self.losses,
+            latest=self.latest,
+        )
 
 
 def rows_of(events: Events, rows: Rows) -> Iterator[Batch]:
@@ -188,14 +219,14 @@ def _back(row: Row) -> tuple[Any, ...]:
     return order_id, what, t, event_id, refund_id, units, currency, excluded
 
 
-def _keep(records: dict[str, Any], record: FunnelDeclared | EventsLost) -> None:
+def keep(records: dict[str, Any], record: FunnelDeclared | EventsLost) -> None:
     """One record an id; of two that differ under one id, the same one whatever comes first."""
     other = records.get(record.event_id)
     if other is None or record.line > other.line:
         records[record.event_id] = record
 
 
-def _given(chosen: Chosen) -> FunnelDeclared | None:
+def given_by(chosen: Chosen) -> FunnelDeclared | None:
     if chosen is None or isinstance(chosen, str):
         return None
     given = chosen if isinstance(chosen, FunnelDeclared) else getattr(chosen, "declaration", None)
@@ -205,7 +236,7 @@ def _given(chosen: Chosen) -> FunnelDeclared | None:
     return given
 
 
-def _definition(
+def definition_of(
     given: FunnelDeclared | None,
     rows: Rows,
     chosen: Chosen,

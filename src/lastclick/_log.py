@@ -1,94 +1,19 @@
-"""Reading a log: its files, in any mix, with what could not be read counted and shown."""
+"""A log: the files that a file sink writes, in any mix, as events or as rows."""
 
-import gzip
 import os
 import stat
-import zlib
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
-from typing import TypeAlias, TypeVar
-
-import attrs
 
 from lastclick import _manifest
+from lastclick._reading import Meter, Problems, Share, as_it_is_now, packed_name
 from lastclick._rows import Batch, Rows
 from lastclick.errors import EventError, LogError
 from lastclick.events import Event, parse_line, utc
 
-T = TypeVar("T")
-
 SUFFIXES = (".jsonl", ".ndjson", ".jsonl.gz", ".ndjson.gz")
-GZIP = b"\x1f\x8b"
-_BOM = b"\xef\xbb\xbf"
-_BLOCK_BYTES = 1024 * 1024
-_BATCH_LINES = 100
-#: A line is at most 32 KiB; what goes on for longer is no log.
-LONGEST_LINE = 1024 * 1024
-_PLACES = 10
-
-
-@attrs.frozen
-class Place:
-    r"""Where something could not be read.
-
-    Attributes:
-        file: The file's path.
-        line: The line's number, from 1; None where it is the file.
-        reason: What is wrong with it.
-
-    Example:
-        >>> from pathlib import Path
-        >>> from lastclick import read_log
-        >>> _ = Path("foreign.jsonl").write_text("{}\n")
-        >>> log = read_log("foreign.jsonl")
-        >>> list(log)
-        []
-        >>> log.problems.places[0].line
-        1
-
-    .. versionadded:: 0.1.0
-    """
-
-    file: str
-    line: int | None
-    reason: str
-
-
-@attrs.frozen
-class Problems:
-    """What a reading met, whole or in part; facts of delivery, not of the shop.
-
-    Attributes:
-        files: Files read.
-        passed_over: Files not read because of ``since``.
-        lines: Lines read, blank ones apart.
-        blank: Blank lines.
-        unreadable: Lines that are no events.
-        torn: Lines of which only a part was written.
-        places: The first few of these, with file and line.
-
-    Example:
-        >>> from pathlib import Path
-        >>> from lastclick import read_log
-        >>> _ = Path("torn.jsonl").write_text('{"v":1,"type":"step_ent')
-        >>> log = read_log("torn.jsonl")
-        >>> list(log)
-        []
-        >>> log.problems.torn
-        1
-
-    .. versionadded:: 0.1.0
-    """
-
-    files: int = 0
-    passed_over: int = 0
-    lines: int = 0
-    blank: int = 0
-    unreadable: int = 0
-    torn: int = 0
-    places: tuple[Place, ...] = ()
 
 
 class Log:
@@ -136,14 +61,14 @@ class Log:
             lines = _standing({path for path in found if path.name.endswith(SUFFIXES)})
             packed = {path.parent for path in found if path.name == _manifest.NAME}
             return sorted([*lines, *(file for path in packed for file in _manifest.files(path))])
-        if not self.path.exists() and not _packed(self.path).exists():
+        if not self.path.exists() and not packed_name(self.path).exists():
             msg = f"no log at {self.path}; pass the directory that FileSink writes, or a file"
             raise LogError(msg, self.path)
         return [self.path]
 
     def __iter__(self) -> Iterator[Event]:
-        meter = Meter(self)
-        for file, start, lines in meter.batches():
+        meter = Meter()
+        for file, start, lines in self._batches(meter):
             for number, line in enumerate(lines, start):
                 try:
                     yield parse_line(line)
@@ -153,180 +78,91 @@ class Log:
 
     def read_rows(self, rows: Rows) -> Iterator[Batch]:
         """The same as rows, for counting."""
-        meter = Meter(self)
-        for file, start, lines in meter.batches():
-            yield meter.sorted_out(rows, file, start, lines)
+        meter = Meter()
+        yield from meter.rows(self._batches(meter), rows)
         self._problems = meter.problems()
 
     def lines(self) -> Iterator[tuple[Path, int, bytes]]:
         """Every line that is not blank, as it is, with its file and number; for tools."""
-        meter = Meter(self)
-        for file, start, lines in meter.batches():
+        meter = Meter()
+        for file, start, lines in self._batches(meter):
             for number, line in enumerate(lines, start):
                 yield file, number, line
         self._problems = meter.problems()
+
+    def shares(self) -> "Shares":
+        """The log in parts, for several processes to read."""
+        return Shares(self)
+
+    def _batches(self, meter: Meter) -> Iterator[tuple[Path, int, list[bytes]]]:
+        """Whole lines of one file, some 100 at a time, with the number of the first."""
+        files = self.standing(meter)
+        total, done = sum(file.size for file in files), 0
+        for share in files:
+            meter.files += 1
+            for start, lines, place in meter.lines_of(share):
+                yield share.file, start, lines
+                self._tell(min(done + place, total), total)
+            done += share.size
+        self._tell(total, total)
+
+    def standing(self, meter: Meter) -> list[Share]:
+        """The files to read, whole."""
+        files = []
+        for path in self.files():
+            try:
+                status = as_it_is_now(path, os.stat)
+            except FileNotFoundError:
+                if path.name.endswith(_manifest.SUFFIX):
+                    raise _manifest.damaged(path, "it is gone") from None
+                continue  # deleted, or sent, since it was listed
+            if self._since is None or status.st_mtime >= self._since.timestamp():
+                files.append(Share(path, status.st_size))
+            else:
+                meter.passed_over += 1
+        return files
+
+    def _tell(self, done: int, total: int) -> None:
+        if self._progress is not None:
+            self._progress(done, total)
 
     def __repr__(self) -> str:
         return f"Log({str(self.path)!r})"
 
 
-#: Some lines of a packed file, with the number of the first.
-Packed: TypeAlias = Callable[[Path], Iterator[tuple[int, list[bytes]]]]
+class Shares(list[Share]):
+    """The parts of a log, in order, and what was met in them.
 
-
-class Meter:
-    """One pass over the files of a log, and what it met.
-
-    Args:
-        log: The log.
-        packed: What reads packed files, for an engine that counts most of their lines itself.
+    Whoever reads them tells of each, in order, by `add`, and of the end by `end`.
     """
 
-    def __init__(self, log: Log, packed: Packed | None = None) -> None:
-        self._log = log
-        self._packed = packed or _lines_of_packed
-        self._files = self._passed = self._lines = 0
-        self._blank = self._unreadable = self._torn = 0
-        self._places: list[Place] = []
-        self._found: list[tuple[Path, int]] | None = None
+    def __init__(self, log: Log) -> None:
+        self._log, self._meter = log, Meter()
+        files = log.standing(self._meter)
+        super().__init__(part for file in files for part in file.split())
+        self._total, self._done = sum(share.size for share in self), 0
+        self._file: Path | None = None
+        self._lines = 0
 
-    def problems(self) -> Problems:
-        return Problems(
-            files=self._files,
-            passed_over=self._passed,
-            lines=self._lines,
-            blank=self._blank,
-            unreadable=self._unreadable,
-            torn=self._torn,
-            places=tuple(self._places),
-        )
+    def add(self, share: Share, met: Problems) -> None:
+        """Take what was met in the next share."""
+        if share.file != self._file:
+            self._file, self._lines = share.file, 0
+            self._meter.files += 1
+        self._meter.add(met, self._lines)
+        self._lines += met.lines + met.blank
+        self._done += share.size
+        self._log._tell(self._done, self._total)
 
-    def files(self) -> list[tuple[Path, int]]:
-        """The files of this pass, with their sizes."""
-        if self._found is None:
-            self._found = []
-            for path in self._log.files():
-                try:
-                    status = as_it_is_now(path, os.stat)
-                except FileNotFoundError:
-                    if path.name.endswith(_manifest.SUFFIX):
-                        raise _manifest.damaged(path, "it is gone") from None
-                    continue  # deleted, or sent, since it was listed
-                if self._wanted(status):
-                    self._found.append((path, status.st_size))
-        return self._found
-
-    def batches(self) -> Iterator[tuple[Path, int, list[bytes]]]:
-        """Whole lines of one file, some 100 at a time, with the number of the first."""
-        files = self.files()
-        total, done = sum(size for _, size in files), 0
-        for file, size in files:
-            self._files += 1
-            for start, lines, place in self._lines_of(file):
-                yield file, start, lines
-                if self._log._progress is not None:
-                    self._log._progress(min(done + place, total), total)
-            done += size
-        if self._log._progress is not None:
-            self._log._progress(total, total)
-
-    def _wanted(self, status: os.stat_result) -> bool:
-        since = self._log._since
-        if since is None or status.st_mtime >= since.timestamp():
-            return True
-        self._passed += 1
-        return False
-
-    def count(self, lines: int) -> None:
-        """Count lines that were read elsewhere."""
-        self._lines += lines
-
-    def _lines_of(self, file: Path) -> Iterator[tuple[int, list[bytes], int]]:
-        if file.name.endswith(_manifest.SUFFIX):
-            for start, lines in self._packed(file):
-                self._lines += len(lines)
-                yield start, lines, 0
-            return
-        start = 1
-        try:
-            with as_it_is_now(file, lambda path: path.open("rb")) as raw:
-                packed = raw.read(2) == GZIP
-                raw.seek(0)
-                with gzip.open(raw) if packed else raw as stream:
-                    # read1, since read would forget what came before a break in the same block
-                    for lines in batched(stream.read1):
-                        whole = [line for line in lines if line]
-                        self._blank += len(lines) - len(whole)
-                        self._lines += len(whole)
-                        if len(whole) == len(lines):
-                            yield start, whole, raw.tell()
-                        else:  # keep the numbers right around blank lines
-                            for number, line in enumerate(lines, start):
-                                if line:
-                                    yield number, [line], raw.tell()
-                        start += len(lines)
-        except (EOFError, zlib.error, OSError) as error:
-            self._torn += 1
-            self._place(Place(str(file), None, f"the file breaks off: {error}"))
-
-    def sorted_out(self, rows: Rows, file: Path, start: int, lines: list[bytes]) -> Batch:
-        """The rows and records of some lines; what is neither is refused."""
-        found, others = rows.of_lines(lines)
-        records = []
-        for place, other in others:
-            if isinstance(other, EventError):
-                self.refuse(file, start + place, lines[place], other)
-            else:
-                records.append(other)
-        return found, records
-
-    def refuse(self, file: Path, number: int, line: bytes, error: EventError) -> None:
-        if error.reason == "json_invalid" and line.startswith(b'{"v"'):
-            self._torn += 1
-            self._place(Place(str(file), number, "torn: only a part of the line was written"))
-        else:
-            self._unreadable += 1
-            self._place(Place(str(file), number, str(error)[:200]))
-
-    def _place(self, place: Place) -> None:
-        if len(self._places) < _PLACES:
-            self._places.append(place)
-
-
-def batched(read: Callable[[int], bytes]) -> Iterator[list[bytes]]:
-    """The stripped lines of what a function reads, some 100 at a time."""
-    left = b""
-    first = True
-    while block := read(_BLOCK_BYTES):
-        if first:
-            block, first = block.removeprefix(_BOM), False
-        *lines, left = (left + block).split(b"\n")
-        for at in range(0, len(lines), _BATCH_LINES):
-            yield [line.strip() for line in lines[at : at + _BATCH_LINES]]
-        if len(left) > LONGEST_LINE:
-            left = left[:LONGEST_LINE]
-    if left.strip():
-        yield [left.strip()]
-
-
-def _lines_of_packed(file: Path) -> Iterator[tuple[int, list[bytes]]]:
-    try:
-        from lastclick.engines._parquet import lines
-    except ModuleNotFoundError:
-        msg = f'{file} is packed; to read it: pip install "lastclick[duckdb]"'
-        raise LogError(msg, file) from None
-    return lines(file)
+    def end(self) -> None:
+        """All were read: let the log say what they met."""
+        self._log._problems = self._meter.problems()
 
 
 def _walk(directory: Path) -> Iterator[Path]:
     """The files below a directory; `rglob` would raise where a part of a spool goes meanwhile."""
     for parent, _, names in os.walk(directory):
         yield from (Path(parent, name) for name in names)
-
-
-def _packed(file: Path) -> Path:
-    """The name under which a file sink compresses a file."""
-    return file.with_name(f"{file.name}.gz")
 
 
 def _standing(found: set[Path]) -> list[Path]:
@@ -338,20 +174,10 @@ def _standing(found: set[Path]) -> list[Path]:
             if stat.S_ISREG(status.st_mode):
                 times[path] = status.st_mtime_ns
     # Compressing keeps the time. Two files of one name and another time are two files.
-    twins = {_packed(path) for path in times if times.get(_packed(path)) == times[path]}
+    twins = {packed_name(path) for path in times if times.get(packed_name(path)) == times[path]}
     # No listing may have the new name yet; opened, it is found.
-    late = {path for path in found - times.keys() if _packed(path) not in found}
-    return sorted(times.keys() - twins | {path for path in late if _packed(path).is_file()})
-
-
-def as_it_is_now(file: Path, get: Callable[[Path], T]) -> T:
-    """Get it of the file, or of what has become of it if it was compressed since it was listed."""
-    try:
-        return get(file)
-    except FileNotFoundError:
-        if not _packed(file).exists():
-            raise
-    return get(_packed(file))
+    late = {path for path in found - times.keys() if packed_name(path) not in found}
+    return sorted(times.keys() - twins | {path for path in late if packed_name(path).is_file()})
 
 
 def read_log(

@@ -138,7 +138,7 @@ class Rows:
     ) -> None:
         self.funnel = funnel
         self.funnels: set[str] = set()
-        self._by = by
+        self.by = by
         self._exclude = [
             (name, frozenset((type(value), value) for value in values))
             for name, values in (exclude or {}).items()
@@ -359,7 +359,7 @@ class Rows:
             return ""
         if self._everything:
             return json.dumps(attributes, sort_keys=True)
-        values = [attributes.get(name) for name in self._by]
+        values = [attributes.get(name) for name in self.by]
         key = (*map(type, values), *values)
         text = self._groups.get(key)
         if text is None:

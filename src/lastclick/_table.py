@@ -21,9 +21,9 @@ from zoneinfo import ZoneInfo
 import attrs
 from typing_extensions import override
 
-from lastclick._log import Place, Problems
 from lastclick._mapping import AttributeColumn, Fact, TableMapping, digest
 from lastclick._money import Money
+from lastclick._reading import Place, Problems
 from lastclick.errors import ConfigError, EventError, LogError, shown
 from lastclick.events import (
     MAX_LINE_BYTES,

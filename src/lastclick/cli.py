@@ -1,4 +1,4 @@
-"""The command line: try it out, import what you have, report, and check a log.
+"""The command line: try it out, import what you have, report, roll, and check a log.
 
 It prints what the library says and computes nothing. Needs the extra ``cli``.
 """
@@ -9,9 +9,9 @@ import re
 import shlex
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 from importlib.metadata import version
 from importlib.util import find_spec
@@ -35,6 +35,8 @@ from lastclick.logs import Place, TableMapping, TableProblems, read_table
 from lastclick.page import Page, PageOptions, report_page
 from lastclick.page._facts import first_fix
 from lastclick.page._file import PageFile
+from lastclick.rolled import is_rolled, read_rolled
+from lastclick.rolled import roll as roll_log
 from lastclick.sinks import FileSink
 
 OK, FOUND, WRONG = 0, 1, 2
@@ -202,7 +204,14 @@ def _is_free(path: Path) -> bool:
 
 @app.command(epilog=_EXIT_CODES)
 def report(
-    log: LogArgument,
+    log: Annotated[
+        Path,
+        typer.Argument(
+            help="A log: the directory that FileSink writes, or one file. Or the directory that "
+            "one was rolled to.",
+            metavar="LOG",
+        ),
+    ],
     as_of: Annotated[
         str | None,
         typer.Option(
@@ -301,6 +310,14 @@ def report(
     watch: Annotated[
         bool, typer.Option("--watch", help="Write the page anew whenever the log grows.")
     ] = False,
+    workers: Annotated[
+        int,
+        typer.Option(
+            min=1,
+            metavar="NUMBER",
+            help="How many processes count, at most; the report is the same.",
+        ),
+    ] = 1,
 ) -> None:
     """Report on a log: what became of its checkouts, step by step and in money."""
     if within is not None and not closed:
@@ -321,10 +338,16 @@ def report(
     }
     since = None if before is None else _instant(before, timezone)
     settings = PageFile() if theme is None else PageFile.load(theme)
-
-    by_duckdb = _by_duckdb(engine, log)
+    if engine is Engine.DUCKDB and workers > 1:
+        _stop("--workers is for --engine python; DuckDB takes all cores", WRONG)
+    of_state = is_rolled(log)
+    by_duckdb = workers == 1 and not of_state and _by_duckdb(engine, log)
+    if of_state and with_journeys:
+        _stop(f"--with-journeys needs the log itself, and {log} is what it was rolled to", WRONG)
 
     def read(**other: Any) -> Report:
+        if of_state:
+            return _rolled_report(log, {"funnel": funnel, **asked, **other})
         with _progress("reading") as told:
             events = read_log(log, progress=None if by_duckdb else told)
             try:
@@ -332,7 +355,7 @@ def report(
                     from lastclick.engines import duckdb
 
                     return duckdb.measure(events, funnel, progress=told, **{**asked, **other})
-                return measure(events, funnel, **{**asked, **other})
+                return measure(events, funnel, workers=workers, **{**asked, **other})
             except ConfigError:
                 if next(events.lines(), None) is None:
                     _stop(f"nothing to report: no event in {log}", FOUND)
@@ -409,6 +432,25 @@ def _by_duckdb(engine: Engine, log: Path) -> bool:
             "lastclick: the log is large, so DuckDB counts (--engine python does not)", err=True
         )
     return large
+
+
+def _rolled_report(directory: Path, asked: Mapping[str, Any]) -> Report:
+    """The report of a state, which can only be asked for what it was rolled with."""
+    found = read_rolled(directory)
+    usual = {"by": (), "unit": "attempt", "exclude": _excluded([_EXCLUDED]), "timezone": "UTC"}
+    for name, value in asked.items():
+        given, rolled_with = (_sorted(one) for one in (value, getattr(found, name, None)))
+        if given not in (None, False, _sorted(usual.get(name)), rolled_with):
+            option = f"--{name.replace('_', '-')}"
+            _stop(f"{directory} was not rolled with this {option}; roll with it to another", WRONG)
+    return found
+
+
+def _sorted(value: object) -> object:
+    """A setting so that the same ones are equal."""
+    if isinstance(value, Mapping):
+        return {name: sorted(values, key=json.dumps) for name, values in sorted(value.items())}
+    return list(value) if isinstance(value, list | tuple) else value
 
 
 def _put(file: Path, page: Page) -> None:
@@ -493,6 +535,99 @@ def _excluded(options: list[str]) -> dict[str, tuple[str, ...]]:
             _stop(f"--exclude {option}: write NAME=VALUE, such as {_EXCLUDED}", WRONG)
         excluded[name] = (*excluded.get(name, ()), *values.split(","))
     return excluded
+
+
+# roll ---------------------------------------------------------------------------------------------
+
+
+@app.command(epilog=_EXIT_CODES)
+def roll(
+    log: LogArgument,
+    to: Annotated[
+        Path,
+        typer.Option(metavar="DIR", help="The directory of the state: new, or from before."),
+    ],
+    as_of: Annotated[
+        str | None,
+        typer.Option(metavar="TIME", help="As for report. Default: the last event."),
+    ] = None,
+    by: Annotated[
+        list[str] | None,
+        typer.Option(metavar="ATTRIBUTE", help="Group by an attribute; may be repeated."),
+    ] = None,
+    unit: Annotated[
+        Unit, typer.Option(help="Count attempts, or join the attempts of one customer.")
+    ] = Unit.ATTEMPT,
+    funnel: Annotated[
+        str | None, typer.Option(help="Which funnel, where the log holds several.")
+    ] = None,
+    closed: Annotated[
+        bool, typer.Option("--closed", help="Draw the steps as a closed funnel.")
+    ] = False,
+    within: Annotated[
+        str | None, typer.Option(metavar="DURATION", help="The closed funnel's window.")
+    ] = None,
+    abandon_after: Annotated[
+        str | None, typer.Option(metavar="DURATION", help="Instead of the definition's.")
+    ] = None,
+    recover_within: Annotated[
+        str | None, typer.Option(metavar="DURATION", help="Instead of the definition's.")
+    ] = None,
+    timezone: Annotated[
+        str, typer.Option(metavar="ZONE", help="Whose days count, such as Europe/Paris.")
+    ] = "UTC",
+    exclude: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=VALUE[,VALUE]", help=f"Default: {_EXCLUDED}."),
+    ] = None,
+    include_excluded: Annotated[
+        bool, typer.Option("--include-excluded", help="Leave nothing out: count bots too.")
+    ] = False,
+) -> None:
+    """Add what is new in a log to a state, so that its report costs a day.
+
+    Then type: lastclick report DIR. It says what reading the whole log would say, to the digit.
+    Every run is asked with the same options; only --as-of may differ.
+    """
+    if next(read_log(log).lines(), None) is None:
+        _stop(f"nothing to roll: no event in {log}", FOUND)
+    with _progress("reading") as told:
+        done = roll_log(
+            log,
+            to,
+            funnel,
+            as_of=None if as_of is None else _instant(as_of, timezone),
+            by=by or (),
+            unit=unit.value,
+            exclude=_excluded([] if include_excluded else exclude or [_EXCLUDED]),
+            closed=closed,
+            within=_limit("--within", within),
+            abandon_after=_limit("--abandon-after", abandon_after),
+            recover_within=_limit("--recover-within", recover_within),
+            timezone=timezone,
+            progress=told,
+        )
+    typer.echo(f"{log}: {done.lines:,} new lines in {done.files:,} files, {done.events:,} events")
+    if done.whole is not None:
+        typer.echo(f"everything was counted anew: {done.whole}")
+    typer.echo(f"days counted anew: {_ranges(done.days)}")
+    typer.echo(f"days with other figures now: {_ranges(done.changed)}")
+    unread = done.problems.unreadable + done.problems.torn
+    if unread:
+        typer.echo(f"{unread:,} lines not read in all; see lastclick check {log}")
+    typer.echo(f"rolled to {to}; type next: lastclick report {to}")
+
+
+def _ranges(days: Sequence[str]) -> str:
+    """Days, those that follow each other as one range."""
+    ranges: list[tuple[date, date]] = []
+    for day in map(date.fromisoformat, days):
+        if ranges and day - ranges[-1][1] == timedelta(days=1):
+            ranges[-1] = (ranges[-1][0], day)
+        else:
+            ranges.append((day, day))
+    shown = [f"{first}" if first == last else f"{first} to {last}" for first, last in ranges]
+    return ", ".join(shown) or "none"
 
 
 # import -------------------------------------------------------------------------------------------

@@ -1,7 +1,8 @@
 """Reading: logs, and tables of events that others recorded."""
 
-from lastclick._log import Log, Place, Problems, read_log
+from lastclick._log import Log, read_log
 from lastclick._mapping import AttributeColumn, Fact, TableMapping
+from lastclick._reading import Place, Problems
 from lastclick._table import Table, TableProblems, read_table
 
 __all__ = [

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 import attrs
 
-from lastclick._gather import Records
+from lastclick._gather import Chosen, Records, choose
 from lastclick._rows import Rows, instant, local
 from lastclick.engines._cells import Row, cells_of
 from lastclick.engines._dialect import Dialect
@@ -54,13 +54,13 @@ class Engine(Protocol):
     def answer(self, select: str) -> Iterator[Row]: ...
 
 
-def report_by(
-    engine: Engine, records: Records, rows: Rows, question: Asked, progress: Progress
-) -> Report:
+def report_by(engine: Engine, chosen: Chosen, question: Asked, progress: Progress) -> Report:
     """The report of what an engine reads and counts."""
     began = time.perf_counter()
+    rows, records = question.rows(), Records()
+    choose(rows, chosen)
     read = engine.read(rows, records, question)
-    declaration = records.definition(read.latest)
+    declaration = records.definition(rows, chosen, read.latest)
     basis = question.basis(rows.funnel or "", declaration, read.latest)
     as_of = -1 if basis.as_of is None else basis.as_of
     earliest = as_of if read.earliest is None else min(read.earliest, as_of)
@@ -73,9 +73,11 @@ def report_by(
         if progress is not None:
             progress(done, all_)
     answers: list[Row] = []
-    for select in selects:
-        answers += engine.answer(select)
-        done += 1
+    together = engine.dialect.together
+    for at in range(0, len(selects), together):
+        some = selects[at : at + together]
+        answers += engine.answer(" UNION ALL ".join(some))
+        done += len(some)
         if progress is not None:
             progress(done, all_)
     cells = cells_of(answers, basis.law.steps)

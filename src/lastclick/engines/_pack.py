@@ -21,8 +21,9 @@ import attrs
 import duckdb
 
 from lastclick import _manifest
-from lastclick._log import GZIP, SUFFIXES, Place, as_it_is_now, batched, read_log
+from lastclick._log import SUFFIXES, read_log
 from lastclick._manifest import File, Manifest, Segment, sync
+from lastclick._reading import GZIP, Place, as_it_is_now, batched
 from lastclick._rows import UNKNOWN, Rows, micros
 from lastclick.engines._parquet import COLUMNS, usual_columns
 from lastclick.errors import EventError, LogError

@@ -66,7 +66,7 @@ class Template:
     def pick(self, which: str, parts: Mapping[str, str], condition: str | None = None) -> str:
         """The least or greatest row of a group."""
         only = f" FILTER (WHERE {condition})" if condition else ""
-        return f"{which}({self.say.row(parts)}){only}"
+        return self.say.pick(f"{which}({self.say.row(parts)}){only}")
 
     def hour(self, instant: str, length: int = 3600) -> str:
         """The number of the hour of an instant, or of the span of another length in seconds."""
@@ -139,7 +139,8 @@ class Template:
         yield self._sums(f"{name}_sums", rows)
         yield Table(
             f"{name}_named",
-            f"""SELECT k, {self._part("of", "customer_id", ("t", "customer_id"))} AS named
+            f"""SELECT k AS named_k,
+                {self._part("of", "customer_id", ("t", "customer_id"))} AS named
             FROM (SELECT r.k, {self.pick("min", {"t": "r.t", "customer_id": "r.customer_id"})} AS of
                 FROM {rows} r JOIN {name}_sums s ON s.k = r.k
                 WHERE s.customer_lo < s.customer_hi AND r.customer_id IS NOT NULL
@@ -200,7 +201,7 @@ class Template:
         first = self._part(f"({self.pick('min', parts)})", "grp", names)
         return Table(
             name,
-            f"""SELECT r.k, coalesce({last}, {first}) AS head
+            f"""SELECT r.k AS head_k, coalesce({last}, {first}) AS head
             FROM {rows} r JOIN {sums} s ON s.k = r.k
             WHERE s.grp_lo < s.grp_hi AND {touched} GROUP BY r.k""",
         )
@@ -239,10 +240,11 @@ class Template:
                     CASE {deepest} END AS deepest, {mask} AS seen,
                     {orderly or "true"} AS orderly,
                     CASE WHEN {until} - start_at > {self.gap}
-                        THEN {say.gaps(active, until, self.gap)} END AS lapses
+                        THEN {say.gaps(active, until, self.gap)}
+                        ELSE {say.nothing} END AS lapses
                 FROM {name}_sums s
-                LEFT JOIN {name}_named n ON n.k = s.k
-                LEFT JOIN {name}_heads h ON h.k = s.k) a) b"""
+                LEFT JOIN {name}_named n ON n.named_k = s.k
+                LEFT JOIN {name}_heads h ON h.head_k = s.k) a) b"""
 
     def _merged(self) -> Iterator[Table]:
         """Rows under the journeys of customers: attempts that continue the one before."""
@@ -298,12 +300,12 @@ class Template:
                 CASE WHEN customer IS NULL THEN 'a' || k ELSE 'c' || customer END AS who,
                 deepest IS NOT NULL AS counted,
                 CASE WHEN deepest IS NULL THEN '' ELSE grp END AS cell,
-                CASE WHEN deepest IS NULL THEN 0 ELSE {self.day("start_at")} END AS day,
+                CASE WHEN deepest IS NOT NULL THEN {self.day("start_at")} ELSE 0 END AS day,
                 CASE WHEN deepest IS NULL THEN '' ELSE outcome END AS outcome,
                 outcome <> 'in_flight' AS decided,
                 first_abandoned IS NOT NULL AND outcome <> 'in_flight'
                     AND {self.as_of} - first_abandoned > {self.within} AS matured,
-                CASE WHEN deepest IS NULL THEN 0 ELSE least({after}, {latest}) END AS after,
+                CASE WHEN deepest IS NOT NULL THEN least({after}, {latest}) ELSE 0 END AS after,
                 start_at, last_at, order_at, {", ".join(columns)}, deepest, seen, orderly,
                 failures, orders, draws, answers
             FROM {base}""",
@@ -352,7 +354,7 @@ class Template:
         told = tuple(refund)
         yield Table(
             "back",
-            f"""SELECT r.order_id, r.units, r.currency,
+            f"""SELECT r.order_id AS order_id, r.units AS units, r.currency AS currency,
                 CASE WHEN r.units < 0 THEN 'without_amount'
                     WHEN w.order_id IS NULL THEN 'without_order'
                     WHEN w.units < 0 OR w.currency <> r.currency THEN 'other_currency'
@@ -379,7 +381,8 @@ class Template:
         yield Table(
             "credited",
             f"""SELECT *, CASE WHEN units >= 0 THEN units - refunded - cancelled END AS net
-            FROM (SELECT o.order_id, o.t, o.units, o.currency, shared, conflict,
+            FROM (SELECT o.order_id AS order_id, o.t AS t, o.units AS units,
+                    o.currency AS currency, shared, conflict,
                     j.who, j.customer, j.counted, j.cell, j.day, j.outcome, j.after,
                     coalesce(b.units, 0) AS refunded, c.order_id IS NOT NULL AS is_cancelled,
                     CASE WHEN c.order_id IS NOT NULL AND o.units > coalesce(b.units, 0)
@@ -469,11 +472,11 @@ class Template:
         )
         yield Table(
             "touches",
-            f"""SELECT d.who, r.kind, r.t, d.since FROM drawn d
+            f"""SELECT d.who AS who, r.kind AS kind, r.t AS t, d.since AS since FROM drawn d
             JOIN journeys j ON j.who = d.who JOIN {self.rows} r ON r.k = j.k
             WHERE r.kind = {CLICKED}
             UNION ALL
-            SELECT d.who, r.kind, min(r.t) AS t, min(d.since) AS since FROM drawn d
+            SELECT d.who AS who, r.kind AS kind, min(r.t) AS t, min(d.since) AS since FROM drawn d
             JOIN journeys j ON j.who = d.who JOIN {self.rows} r ON r.k = j.k
             WHERE r.kind = {SENT} GROUP BY d.who, r.kind, r.checkout_id, r.event_id""",
         )
@@ -482,7 +485,7 @@ class Template:
         value |= {"units": "r.units", "currency": "r.currency"}
         yield Table(
             "trials",
-            f"""SELECT d.who, d.since, d.arm, d.share, d.several_arms, d.two_ids,
+            f"""SELECT d.who AS who, d.since AS since, d.arm, d.share, d.several_arms, d.two_ids,
                 j.counted, j.cell, j.day, coalesce(m.campaigns, 0) AS campaigns,
                 coalesce(t.sent, 0) AS sent, t.touched_at,
                 {self.as_of} - d.since > {self.within} AS followed,
@@ -490,20 +493,21 @@ class Template:
                 CASE WHEN v.k IS NOT NULL
                     THEN {self._part("v.latest", "currency", tuple(value))} END AS currency
             FROM drawn d JOIN journeys j ON j.k = d.k
-            LEFT JOIN (SELECT j.who, count(DISTINCT r.more) AS campaigns
+            LEFT JOIN (SELECT j.who AS who, count(DISTINCT r.more) AS campaigns
                 FROM {self.rows} r JOIN journeys j ON j.k = r.k
                 WHERE r.kind IN ({SENT}, {ASSIGNED}) GROUP BY j.who) m ON m.who = d.who
             LEFT JOIN (SELECT who, min(t) AS touched_at,
                     count(*) FILTER (WHERE kind = {SENT}) AS sent
                 FROM touches WHERE t >= since AND t <= {until} GROUP BY who) t ON t.who = d.who
-            LEFT JOIN (SELECT r.k, {self.pick("max", value)} AS latest
+            LEFT JOIN (SELECT r.k AS k, {self.pick("max", value)} AS latest
                 FROM {self.rows} r JOIN drawn d ON d.k = r.k
                 WHERE r.t <= d.since AND r.pos IS NOT NULL AND r.units IS NOT NULL
                 GROUP BY r.k) v ON v.k = d.k""",
         )
         yield Table(
             "trial_orders",
-            f"""SELECT d.who, c.net, c.currency, c.t >= d.touched_at AS attributed
+            f"""SELECT d.who AS who, c.net AS net, c.currency AS currency,
+                c.t >= d.touched_at AS attributed
             FROM trials d JOIN credited c ON c.who = d.who
             WHERE d.followed AND d.counted AND c.t > d.since AND c.t <= d.{until}""",
         )

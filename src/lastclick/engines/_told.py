@@ -285,7 +285,7 @@ class Told:
             nets += " UNION ALL SELECT who, cell, currency, net FROM credited"
             nets += " WHERE counted AND units >= 0"
         source = (
-            f"(SELECT s.cell, y.currency, {wide('s.x')} AS x, y.y FROM"
+            f"(SELECT s.cell AS cell, y.currency AS currency, {wide('s.x')} AS x, y.y AS y FROM"
             f" (SELECT who, cell, currency, sum(net) AS y FROM ({nets}) n"
             " GROUP BY who, cell, currency) y"
             " JOIN spans s ON s.who = y.who AND s.cell = y.cell) c"
@@ -341,7 +341,7 @@ class Told:
             "arm_reminders_followed", "trials", "sum(sent)", where="counted AND followed", **arm
         )
         orders = (
-            "(SELECT t.cell, t.day, t.arm, o.who, o.net, o.currency,"
+            "(SELECT t.cell, t.day, t.arm, o.who AS who, o.net AS net, o.currency AS currency,"
             " coalesce(o.attributed, false) AS attributed"
             " FROM trial_orders o JOIN trials t ON t.who = o.who) o"
         )
@@ -361,7 +361,8 @@ class Told:
         zero = wide("0")
         source = (
             "(SELECT cell, day, arm, currency, sum(y) AS y, sum(x) AS x FROM"
-            f" (SELECT t.cell, t.day, t.arm, t.who, o.currency, o.net AS y, {zero} AS x"
+            f" (SELECT t.cell AS cell, t.day AS day, t.arm AS arm, t.who AS who,"
+            f" o.currency AS currency, o.net AS y, {zero} AS x"
             " FROM trial_orders o JOIN trials t ON t.who = o.who WHERE o.net IS NOT NULL"
             f" UNION ALL SELECT cell, day, arm, who, currency, {zero} AS y, {wide('units')} AS x"
             " FROM trials WHERE counted AND followed AND currency IS NOT NULL) s"

@@ -2,18 +2,20 @@
 
 import json
 import tempfile
-from collections import defaultdict
-from collections.abc import Iterator
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
+import attrs
 import duckdb
 from typing_extensions import Unpack
 
 from lastclick import _manifest
 from lastclick._gather import Chosen, Events, Records, rows_of
-from lastclick._log import GZIP, LONGEST_LINE, Log, Meter, read_log
+from lastclick._log import SUFFIXES, Log, read_log
+from lastclick._reading import GZIP, LONGEST_LINE, Meter, Problems
 from lastclick._rows import CANCELLED, REFUNDED, Rows
 from lastclick._rows import Row as Fact
 from lastclick.engines._cells import Row
@@ -23,7 +25,7 @@ from lastclick.engines._pack import Packed, pack
 from lastclick.engines._parquet import packed_facts, reading, select_others
 from lastclick.engines._sql import Table
 from lastclick.engines._usual import FIELDS, facts, plain
-from lastclick.errors import ConfigError
+from lastclick.errors import ConfigError, LogError
 from lastclick.metrics import Report
 from lastclick.metrics._count import Asked, Asking, asked
 
@@ -50,15 +52,15 @@ def measure(
     Tables that do not fit into memory go to a temporary folder, which is removed at the end.
 
     Args:
-        source: A log: a directory or a file, gzipped, plain or packed; the URL of one in an object
-            store, with wildcards; what `read_log` gives; or events.
+        source: A log: a directory or a file, gzipped or plain; the URL of one in an object store,
+            with wildcards; what `read_log` gives; or events.
         funnel: As for `lastclick.measure`, as are the other settings.
         connection: One of yours, for its limits, extensions and secrets; it is left as it was.
         progress: Called now and then with the statements run and the statements in all.
 
     Raises:
         ConfigError: As `lastclick.measure` does.
-        LogError: There is nothing at the path, or what is packed there is damaged.
+        LogError: There is nothing at the path or URL, or a file there cannot be read.
 
     Example:
         >>> from lastclick import Funnel
@@ -72,8 +74,6 @@ def measure(
     .. versionadded:: 0.1.0
     """
     question = asked(**settings)
-    rows = question.rows()
-    records = Records(funnel, rows)
     with ExitStack() as stack:
         if connection is None:
             folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="lastclick-"))
@@ -83,7 +83,7 @@ def measure(
         if not ordered:
             msg = "connection: preserve_insertion_order is false, so no line has a place; set it"
             raise ConfigError(msg)
-        return report_by(_DuckDB(own, source), records, rows, question, progress)
+        return report_by(_DuckDB(own, source), funnel, question, progress)
 
 
 class _DuckDB:
@@ -104,7 +104,7 @@ class _DuckDB:
     def read(self, rows: Rows, records: Records, question: Asked) -> Read:
         """Read the source into the table ``facts``."""
         self._run(f"CREATE TEMP TABLE told ({_FACTS})")
-        self._run(f"CREATE TEMP TABLE lines ({_FACTS}, funnel VARCHAR, file USMALLINT)")
+        self._run(f"CREATE TEMP TABLE lines ({_FACTS}, funnel VARCHAR, file UINTEGER)")
         problems = self._read(rows, records, question)
         self._hand_over()
         found = self._rows("SELECT DISTINCT funnel FROM lines WHERE kind IS NOT NULL")
@@ -140,6 +140,8 @@ class _DuckDB:
 
     def _read(self, rows: Rows, records: Records, question: Asked) -> Any:
         source = self._source
+        if isinstance(source, str) and "://" in source:
+            return self._read_urls(source, rows, records, question)
         if isinstance(source, str | Path):
             source = read_log(source)
         if not isinstance(source, Log):
@@ -147,58 +149,90 @@ class _DuckDB:
                 self._tell(found)
                 records.keep(others)
             return getattr(source, "problems", None)
-        usual = all(map(plain, _names(question)))
-        meter = Meter(source, (lambda file: self._others(file, meter)) if usual else None)
-        files = [file for file, _ in meter.files()]
-        if usual:
-            self._load_packed([file for file in files if _is_packed(file)], question)
-        of_lines = [str(file) for file in files if not _is_packed(file) and _named_well(file)]
-        refused = self._refused(self._load(of_lines if usual else [], question))
-        seen: dict[Path, int] = defaultdict(int)
-        for file, start, lines in meter.batches():
-            first = seen[file]
-            seen[file] += len(lines)
-            wanted = refused.get(str(file))  # None where it is not read yet
-            for number, line in enumerate(lines, first):
-                if wanted is None or number in wanted:
-                    place = start + number - first
-                    told, others = meter.sorted_out(rows, file, place, [line])
-                    self._tell(told)
-                    records.keep(others)
+        meter = Meter()
+        files = source.standing(meter)
+        self._load_packed([one.file for one in files if _is_packed(one.file)], question)
+        lines = [one.file for one in files if not _is_packed(one.file)]
+        loaded = self._load([str(file) for file in lines if _named_well(file)], question)
+        refused = self._refused(loaded)
+        for one in files:
+            meter.files += 1
+            if one.file in self._packed:
+                batches = self._others(one.file, meter)
+            else:
+                batches = ((one.file, start, lines) for start, lines, _ in meter.lines_of(one))
+            places = refused.get(str(one.file))
+            picked = batches if places is None else _picked(batches, places)
+            for told, others in meter.rows(picked, rows):
+                self._tell(told)
+                records.keep(others)
         return meter.problems()
+
+    def _read_urls(self, url: str, rows: Rows, records: Records, question: Asked) -> Problems:
+        """Read a log in an object store; lines that are not usual are fetched once more."""
+        pattern = url if "*" in url or url.endswith(SUFFIXES) else f"{url.rstrip('/')}/**"
+        listed = self._rows(f"SELECT file FROM glob({self.dialect.quoted(pattern)}) ORDER BY file")
+        files = [file for (file,) in listed if file.endswith(SUFFIXES)]
+        if not files:
+            msg = f"no log at {url}; pass the URL of a folder or a file, or one with wildcards"
+            raise LogError(msg, Path(url))
+        if self._load(files, question) != files:
+            broken = [file for file in files if not self._is_whole(file)]
+            msg = f"cannot read {', '.join(broken)}; fetch them and read them with read_log"
+            raise LogError(msg, Path(url))
+        meter = Meter()
+        for file, places in self._refused(files).items():
+            found = ((file, place + 1, [line]) for place, line in self._fetched(file, places))
+            for told, others in meter.rows(found, rows):
+                self._tell(told)
+                records.keep(others)
+        ((lines,),) = self._rows("SELECT count(*) FROM lines")
+        return attrs.evolve(meter.problems(), files=len(files), lines=lines)
+
+    def _fetched(self, file: str, places: list[int]) -> list[tuple[int, bytes]]:
+        """Some lines of a file as they are, nothing where one is no JSON."""
+        if not places:
+            return []
+        self._run(
+            f"""CREATE OR REPLACE TEMP TABLE fetched AS SELECT CAST(json AS VARCHAR) AS line
+            FROM read_ndjson_objects({self.dialect.quoted(file)}, ignore_errors = true)"""
+        )
+        listed = ", ".join(map(str, places))
+        found = self._rows(f"SELECT rowid, line FROM fetched WHERE rowid IN ({listed}) ORDER BY 1")
+        return [(place, (line or "").encode()) for place, line in found]
 
     def _load(self, files: list[str], question: Asked) -> list[str]:
         """Read the lines of files, and tell which of them could be read."""
-        if not files:
+        if not files or not _are_plain(question):
             return []
         try:
             self._run(self._loading(files, question))
         except duckdb.Error:
             # One breaks off, or has been compressed meanwhile: the core's reader knows what to do.
-            whole = [file for file in files if self._is_whole(file)] if len(files) > 1 else []
+            whole = [file for file in files if self._is_whole(file)]
+            if whole == files:
+                raise  # memory or disk is full
             return self._load(whole, question)
         return files
 
     def _load_packed(self, files: list[Path], question: Asked) -> None:
         """Read what the columns of packed files say."""
-        for file in files:
-            self._packed[file] = _manifest.check(file)
-        if files:
-            select = packed_facts(reading(files), question.by, dict(question.exclude))
-            try:
-                self._run(f"INSERT INTO lines {select}")
-            except duckdb.Error as error:  # the checksums are right, so it is not the disk
-                raise _manifest.damaged(files[0], str(error).splitlines()[0]) from None
+        if not files or not _are_plain(question):
+            return
+        self._packed = {file: _manifest.check(file) for file in files}
+        select = packed_facts(reading(files), question.by, dict(question.exclude))
+        try:
+            self._run(f"INSERT INTO lines {select}")
+        except duckdb.Error as error:  # the checksums are right, so it is not the disk
+            raise _manifest.damaged(files[0], str(error).splitlines()[0]) from None
 
-    def _others(self, file: Path, meter: Meter) -> Iterator[tuple[int, list[bytes]]]:
+    def _others(self, file: Path, meter: Meter) -> Iterator[tuple[Path, int, list[bytes]]]:
         """The lines of a packed file that its columns do not say."""
-        number = 0
+        meter.count(self._packed[file])
         with self._connection.cursor() as cursor:
             found = cursor.execute(select_others(file))
             while rows := found.fetchmany(_ROWS):
-                number += len(rows)
-                yield from ((place + 1, [line.encode()]) for place, line in rows)
-        meter.count(self._packed[file] - number)
+                yield from ((file, place + 1, [line.encode()]) for place, line in rows)
 
     def _is_whole(self, file: str) -> bool:
         try:
@@ -225,16 +259,16 @@ class _DuckDB:
         )
         return f"INSERT INTO lines {facts(source, question.by, dict(question.exclude))}"
 
-    def _refused(self, files: list[str]) -> dict[str, set[int]]:
+    def _refused(self, files: list[str]) -> dict[str, list[int]]:
         """By file, the places of lines that are not usual, among those that are not blank."""
-        refused: dict[str, set[int]] = {file: set() for file in files}
+        refused: dict[str, list[int]] = {file: [] for file in files}
         found = self._rows(
             """SELECT l.file, l.rowid - f.first FROM lines l JOIN (
                 SELECT file, min(rowid) AS first FROM lines GROUP BY file) f ON f.file = l.file
-            WHERE l.kind IS NULL"""
+            WHERE l.kind IS NULL ORDER BY l.rowid"""
         )
         for file, place in found:
-            refused[files[file - 1]].add(place)
+            refused[files[file - 1]].append(place)
         return refused
 
     def _tell(self, rows: list[Fact]) -> None:
@@ -255,7 +289,7 @@ class _DuckDB:
         """Write groups as the core writes them, in ASCII."""
         found = self._rows("SELECT DISTINCT grp FROM lines WHERE grp IS NOT NULL")
         for (text,) in found:
-            if not text.isascii():
+            if not (text.isascii() and text.isprintable()):
                 spelt = [json.dumps(json.loads(text)), text]
                 self._connection.execute("UPDATE lines SET grp = ? WHERE grp = ?", spelt)
 
@@ -274,9 +308,20 @@ class _DuckDB:
         return int(attempts + orders)
 
 
-def _names(question: Asked) -> list[str]:
-    """The attributes that a question names."""
-    return [*question.by, *(name for name, _ in question.exclude)]
+def _picked(
+    batches: Iterable[tuple[Path, int, list[bytes]]], places: list[int]
+) -> Iterator[tuple[Path, int, list[bytes]]]:
+    """Of the lines of a file those at some places, each with its number."""
+    seen = 0
+    for file, start, lines in batches:
+        first, seen = seen, seen + len(lines)
+        for place in places[bisect_left(places, first) : bisect_left(places, seen)]:
+            yield file, start + place - first, [lines[place - first]]
+
+
+def _are_plain(question: Asked) -> bool:
+    """Whether paths to all attributes that a question names can be written."""
+    return all(map(plain, [*question.by, *(name for name, _ in question.exclude)]))
 
 
 def _is_packed(file: Path) -> bool:

@@ -1,21 +1,25 @@
 """Asking for counts: the settings, checked, and what was met on the way."""
 
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, TypedDict
 
 import attrs
 
+from lastclick._collector import fewer_looks
 from lastclick._gather import (
     EXCLUDE,
     Chosen,
     Events,
     Excluded,
+    Gathered,
     as_instant,
     excluded_values,
     gather,
     law_of,
 )
+from lastclick._log import Log
 from lastclick._rows import Rows
 from lastclick.errors import ConfigError
 from lastclick.events import FunnelDeclared
@@ -37,11 +41,13 @@ def count(
     recover_within: timedelta | None = None,
     timezone: str = "UTC",
     touch: Touch = "first",
+    workers: int = 1,
 ) -> Counts:
     """Count the journeys in some events. The arguments are those of `measure`.
 
     Raises:
         ConfigError: A setting cannot be used, or the funnel is not to be told.
+        LogError: One of several ``workers`` ended before its time.
 
     Example:
         >>> from lastclick.metrics import count
@@ -63,6 +69,7 @@ def count(
         recover_within=recover_within,
         timezone=timezone,
         touch=touch,
+        workers=workers,
     )
     return counts
 
@@ -105,6 +112,7 @@ def counted(
     recover_within: timedelta | None,
     timezone: str,
     touch: Touch,
+    workers: int,
 ) -> tuple[Counts, Delivery]:
     """The counts, and what was met on the way."""
     question = asked(
@@ -119,15 +127,38 @@ def counted(
         timezone=timezone,
         touch=touch,
     )
-    gathered = gather(events, funnel, question.rows())
-    basis = question.basis(gathered.funnel, gathered.declaration, gathered.latest)
-    tally = Tally(basis, basis.law, gathered, day_of_zone(timezone))
+    if type(workers) is not int or workers < 1:
+        raise ConfigError(f"workers is a whole number above zero, not {workers!r:.100}")
+    began = time.perf_counter()
+
+    def basis_of(gathered: Gathered) -> Basis:
+        return question.basis(gathered.funnel, gathered.declaration, gathered.latest)
+
+    rows = question.rows()
+    shares = events.shares() if workers > 1 and isinstance(events, Log) else None
+    if shares is None or len(shares) < 2:
+        with fewer_looks():
+            counts, redelivered = _here(gather(events, funnel, rows), basis_of)
+    else:
+        from lastclick.metrics._apart import counted_apart  # it starts processes: few need it
+
+        counts, redelivered = counted_apart(
+            shares, funnel, rows, question.exclude, basis_of, workers
+        )
+    seconds = time.perf_counter() - began
+    return counts, Delivery(redelivered, seconds, getattr(events, "problems", None))
+
+
+def _here(gathered: Gathered, basis_of: Callable[[Gathered], Basis]) -> tuple[Counts, int]:
+    """The counts of what was gathered, and how much of it was redelivered."""
+    basis = basis_of(gathered)
+    tally = Tally(basis, gathered.by_order)
     try:
-        tally.run()
+        tally.run(gathered)
     finally:
         tally.close()
-    delivery = Delivery(tally.redelivered, gathered.seconds + tally.seconds, gathered.problems)
-    return Counts(basis, tally.cells()), delivery
+        gathered.close()
+    return Counts(basis, tally.cells()), tally.redelivered
 
 
 @attrs.frozen
@@ -145,6 +176,7 @@ class Asked:
         recover_within: The same.
         timezone: The zone whose days are counted.
         touch: Which step event of an attempt gives its group.
+        day_of: The day of an instant in that zone.
     """
 
     as_of: int | None
@@ -157,13 +189,18 @@ class Asked:
     recover_within: timedelta | None
     timezone: str
     touch: Touch
+    day_of: Callable[[int], str] = attrs.field(eq=False)
 
-    def rows(self) -> Rows:
+    def rows(self, funnel: str | None = None) -> Rows:
         """A maker of rows for it."""
-        return Rows(None, self.by, dict(self.exclude))
+        return Rows(funnel, self.by, dict(self.exclude))
 
     def basis(self, funnel: str, declaration: FunnelDeclared, latest: int | None) -> Basis:
-        """What its counts rest on, once the definition and the latest event are known."""
+        """What its counts rest on, once the definition and the latest event are known.
+
+        Raises:
+            ConfigError: The limits do not go together, or with those of the definition.
+        """
         law = law_of(declaration, self.abandon_after, self.recover_within)
         return Basis(
             funnel=funnel,
@@ -223,10 +260,8 @@ def asked(
     if within is not None and not (closed and _is_window(within)):
         msg = f"within={within!r:.100}: pass a timedelta above zero, and only with closed=True"
         raise ConfigError(msg)
-    chosen = as_instant(as_of)
-    day_of_zone(timezone)
     return Asked(
-        as_of=chosen,
+        as_of=as_instant(as_of),
         by=attributes,
         unit=unit,
         exclude=excluded_values(exclude),
@@ -236,6 +271,7 @@ def asked(
         recover_within=recover_within,
         timezone=timezone,
         touch=touch,
+        day_of=day_of_zone(timezone),
     )
 
 

@@ -7,7 +7,7 @@ and what became of those who were drawn into an arm.
 
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, TypeAlias
 
 from lastclick._exchange import Exchange
@@ -33,20 +33,18 @@ class Persons:
     """What is known of each person so far.
 
     Args:
+        exchange: Brings the records of a person together.
         as_of: The instant of the report.
         within: ``recover_within``, for which whoever was assigned is followed.
         by_group: Whether there are groups beside the whole.
     """
 
-    def __init__(self, as_of: int, within: int, *, by_group: bool) -> None:
+    def __init__(self, exchange: Exchange, as_of: int, within: int, *, by_group: bool) -> None:
         self._as_of, self._within, self._by_group = as_of, within, by_group
-        self._exchange = Exchange(0)
+        self._exchange = exchange
         self._waiting: list[tuple[Any, ...]] = []
         self._alone: dict[tuple[str, int], int] = defaultdict(int)
         self._ends: dict[tuple[Cell, tuple[int, int, int]], int] = defaultdict(int)
-
-    def close(self) -> None:
-        self._exchange.close()
 
     # What is told
 
@@ -103,18 +101,20 @@ class Persons:
     def _put(self, *record: Any) -> None:
         self._waiting.append(record)
         if len(self._waiting) == _BATCH:
-            self._hand_over()
+            self.flush()
 
-    def _hand_over(self) -> None:
+    def flush(self) -> None:
+        """Put what waits into the exchange: everything was told."""
         self._exchange.put_all(self._waiting)
         self._waiting = []
 
     # What it comes to
 
-    def count(self, cells: dict[Cell, dict[Key, int]]) -> None:
-        """Count every person."""
-        self._hand_over()
-        for records in self._exchange.drained():
+    def count(
+        self, groups: Iterable[list[tuple[Any, ...]]], cells: dict[Cell, dict[Key, int]]
+    ) -> None:
+        """Count persons, each with all records of theirs."""
+        for records in groups:
             if len(records) == 1 and records[0][1] == _STARTED:  # many come once and leave
                 self._alone[records[0][2:4]] += 1
                 continue
@@ -131,6 +131,9 @@ class Persons:
                 self._elsewhere(left, cells[LOG])
             if tried:
                 self._trial(tried, bought, cells)
+
+    def end(self, cells: dict[Cell, dict[Key, int]]) -> None:
+        """Count those who were only told apart so far."""
         for (group, end), number in self._alone.items():
             for cell in self._spans(group):
                 self._ends[cell, _ONE[end]] += number
@@ -173,9 +176,13 @@ class Persons:
         if later:
             key: Key = ("again", -((first - later[0][0]) // _DAY))
         else:
-            key = ("once", (self._as_of - first) // _DAY)
+            key = self._once(first)
         # An order of an attempt without a step is in no group and on no day.
         cells[WHOLE if cell == LOG else cell][key] += 1
+
+    def _once(self, first: int) -> Key:
+        """Of a customer's only order, by how long ago it was."""
+        return ("once", (self._as_of - first) // _DAY)
 
     def _elsewhere(self, left: list[Any], log: dict[Key, int]) -> None:
         """Lost attempts whose customer ordered in another one, up to recover_within later."""

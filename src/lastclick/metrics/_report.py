@@ -799,6 +799,7 @@ def measure(
     recover_within: timedelta | None = None,
     timezone: str = "UTC",
     touch: Touch = "first",
+    workers: int = 1,
 ) -> Report:
     """Measure a funnel: what became of its attempts, step by step and in money.
 
@@ -817,9 +818,12 @@ def measure(
         touch: Which step event of an attempt gives its group: the ``"first"``, or the ``"last"``
             that has the attributes, up to the order. For ``utm_source`` these are the first touch
             and the last.
+        workers: How many processes count, at most, where ``events`` is a log of some 10 MB or more;
+            the report is the same. Everything else is counted in this process.
 
     Raises:
         ConfigError: A setting cannot be used, or the funnel is not to be told.
+        LogError: One of several ``workers`` ended before its time.
 
     Example:
         >>> from lastclick import measure
@@ -844,6 +848,7 @@ def measure(
         recover_within=recover_within,
         timezone=timezone,
         touch=touch,
+        workers=workers,
     )
     return attrs.evolve(report_from(counts), reading=delivery)
 

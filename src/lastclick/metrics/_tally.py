@@ -5,13 +5,13 @@ folded again; the orders they show are exchanged by order, so that each is credi
 """
 
 import json
-import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import timedelta
 from itertools import pairwise
 from operator import itemgetter
-from typing import Any
+from pathlib import Path
+from typing import Any, TypeAlias
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from lastclick._exchange import Exchange
@@ -20,7 +20,6 @@ from lastclick._fold import (
     LOST,
     RECOVERABLE,
     Fold,
-    Law,
     fold,
     journeys_of,
     remaining,
@@ -31,6 +30,8 @@ from lastclick.errors import ConfigError
 from lastclick.events import ORDER, EventsLost, FunnelDeclared
 from lastclick.metrics._counts import LOG, Basis, Cell, Key
 from lastclick.metrics._persons import Person, Persons, person
+
+Groups: TypeAlias = Iterable[list[tuple[Any, ...]]]
 
 _UNPAID = (LOST, RECOVERABLE)
 _EVENT_ID = itemgetter(2)
@@ -66,76 +67,94 @@ def day_of_zone(timezone: str) -> Callable[[int], str]:
     return day_of
 
 
-class Tally:
-    """One counting: what has been counted so far."""
+class _Journeys:
+    """What was counted of the journeys of one cell, in the form that is the quickest to add to.
 
-    def __init__(
-        self, basis: Basis, law: Law, gathered: Gathered, day_of: Callable[[int], str]
-    ) -> None:
-        self._basis, self._law, self._gathered, self._day_of = basis, law, gathered, day_of
+    Attributes:
+        shapes: Journeys by outcome, whether they are matured, and the steps seen.
+        waits: By position of a step, journeys by the seconds from there to the next.
+        paid: Journeys by the seconds from the start to the order.
+        unpaid: Journeys without an order, by the seconds from the start to now.
+        surprises: Totals by position, band, and whether the journey ended there.
+        values: By the last position, outcome and currency, unpaid journeys and their money.
+    """
+
+    __slots__ = ("paid", "shapes", "surprises", "unpaid", "values", "waits")
+
+    def __init__(self, steps: int) -> None:
+        self.shapes: dict[tuple[str, bool, tuple[int, ...]], int] = defaultdict(int)
+        self.waits: list[dict[int, int]] = [defaultdict(int) for _ in range(steps)]
+        self.paid: dict[int, int] = defaultdict(int)
+        self.unpaid: dict[int, int] = defaultdict(int)
+        self.surprises: dict[tuple[int, int, bool], int] = defaultdict(int)
+        self.values: dict[tuple[int, str, str], list[int]] = {}
+
+
+class Tally:
+    """One counting: what has been counted so far.
+
+    Its methods are called in the order in which they stand, each with groups from an exchange that
+    those before it have filled.
+
+    Args:
+        basis: What to count.
+        by_order: The exchange by order, with the refunds and cancellations.
+        directory: Where the exchanges put what is handed over to other processes.
+    """
+
+    def __init__(self, basis: Basis, by_order: Exchange, directory: Path | None = None) -> None:
+        law = basis.law
+        self._basis, self._law, self._day_of = basis, law, day_of_zone(basis.timezone)
         self._as_of = -1 if basis.as_of is None else basis.as_of
         self._names = law.steps
         self._customers = basis.unit == "customer"
-        self._by_order = gathered.by_order
-        self._by_customer = Exchange(0)
-        self._persons = Persons(self._as_of, law.recover_within, by_group=bool(basis.by))
-        self._latest = law.recover_within // _SECOND + 1
-        self._paid: dict[tuple[Cell, int], int] = defaultdict(int)
-        self._unpaid_for: dict[tuple[Cell, int], int] = defaultdict(int)
-        self._nets: dict[tuple[Cell, int, str], tuple[int, int]] = {}
-        self._shapes: dict[tuple[Any, ...], int] = defaultdict(int)
-        self._cells: dict[Cell, dict[Key, int]] = defaultdict(lambda: defaultdict(int))
-        self._waits: dict[Cell, dict[tuple[int, int], int]] = defaultdict(lambda: defaultdict(int))
-        self._surprised: dict[Cell, dict[tuple[int, int, bool], int]] = defaultdict(
-            lambda: defaultdict(int)
+        self.by_order = by_order
+        self.by_customer = Exchange(0, None if directory is None else directory / "customers")
+        self.by_person = Exchange(0, None if directory is None else directory / "persons")
+        self._persons = Persons(
+            self.by_person, self._as_of, law.recover_within, by_group=bool(basis.by)
         )
+        self._latest = law.recover_within // _SECOND + 1
+        self._journeys: dict[Cell, _Journeys] = {}
+        self._nets: dict[tuple[Cell, int, str], tuple[int, int]] = {}
+        self._cells: dict[Cell, dict[Key, int]] = defaultdict(lambda: defaultdict(int))
         self._hours: dict[int, int] = defaultdict(int)
         self._log = self._cells[LOG]
         self.redelivered = 0
-        self.seconds = 0.0
 
-    def run(self) -> None:
-        began = time.perf_counter()
-        for rows in self._gathered.by_checkout.drained():
+    def run(self, gathered: Gathered) -> None:
+        """Count everything, here."""
+        self.attempts(gathered.by_checkout.drained())
+        self.customers(self.by_customer.drained())
+        self.orders(self.by_order.drained())
+        self.all_told()
+        self.persons(self.by_person.drained())
+        self.strays(gathered.strays.drained())
+        self.records(gathered)
+
+    def close(self) -> None:
+        self.by_customer.close()
+        self.by_person.close()
+
+    def attempts(self, groups: Groups) -> None:
+        """Fold the attempts, and count them, or exchange them by customer."""
+        for rows in groups:
             self._attempt(rows)
-        for group in self._by_customer.drained():
+
+    def customers(self, groups: Groups) -> None:
+        """Count the journeys of customers."""
+        for group in groups:
             own = (record[1:] for record in group)
             for it in journeys_of(own, self._law, self._as_of):
                 self._journey(it)
-        self._orders()
-        self._persons.count(self._cells)
-        self._strays()
-        for key, number in records_of(self._gathered.declarations, self._gathered.losses):
-            self._log[key] += number
-        self.seconds = time.perf_counter() - began
-
-    def close(self) -> None:
-        self._by_customer.close()
-        self._persons.close()
-        self._gathered.close()
 
     def cells(self) -> dict[Cell, dict[Key, int]]:
         """Everything counted, with the journeys that were counted by their shape."""
-        cells, names = self._cells, self._names
-        while self._shapes:
-            (cell, outcome, matured, seen), number = self._shapes.popitem()
-            counted = cells[cell]
-            for key, of in shape_of(names, outcome, seen, number, matured=matured):
-                counted[key] += of
-        while self._waits:
-            cell, waits = self._waits.popitem()
-            counted = cells[cell]
-            for (position, seconds), number in waits.items():
-                counted["seconds", names[position], seconds] += number
-        for cell, surprised in self._surprised.items():
-            counted = cells[cell]
-            for (position, band, left), number in surprised.items():
-                counted["surprise", names[position], band] += number
-                if left:
-                    counted["surprise_left", names[position], band] += number
-        for name, times in (("paid_after", self._paid), ("open_after", self._unpaid_for)):
-            for (cell, seconds), number in times.items():
-                cells[cell][name, seconds] += number
+        cells = self._cells
+        self._persons.end(cells)
+        while self._journeys:
+            cell, journeys = self._journeys.popitem()
+            self._settle(journeys, cells[cell])
         for (cell, seconds, currency), (y, yy) in self._nets.items():
             cells[cell]["net_after", seconds, currency] += y
             cells[cell]["net2_after", seconds, currency] += yy
@@ -143,10 +162,30 @@ class Tally:
             self._log["last_event", hour] += number
         return {cell: dict(cells.pop(cell)) for cell in list(cells) if cells[cell]}
 
+    def _settle(self, journeys: _Journeys, counted: dict[Key, int]) -> None:
+        """Enter what was counted of journeys under the names that counts have."""
+        names = self._names
+        for (outcome, matured, seen), number in journeys.shapes.items():
+            for key, of in shape_of(names, outcome, seen, number, matured=matured):
+                counted[key] += of
+        for name, waits in zip(names, journeys.waits, strict=True):
+            for seconds, number in waits.items():
+                counted["seconds", name, seconds] += number
+        for (position, band, left), number in journeys.surprises.items():
+            counted["surprise", names[position], band] += number
+            if left:
+                counted["surprise_left", names[position], band] += number
+        for what, times in (("paid_after", journeys.paid), ("open_after", journeys.unpaid)):
+            for seconds, number in times.items():
+                counted[what, seconds] += number
+        for (position, outcome, currency), (number, units) in journeys.values.items():
+            counted["valued", names[position], outcome, currency] += number
+            counted["value", names[position], outcome, currency] += units
+
     # Attempts
 
     def _attempt(self, rows: list[Row]) -> None:
-        if len(set(map(_EVENT_ID, rows))) < len(rows):
+        if len(rows) > 1 and len(set(map(_EVENT_ID, rows))) < len(rows):
             unique = list(set(rows))
             self.redelivered += len(rows) - len(unique)
             rows = unique
@@ -160,7 +199,8 @@ class Tally:
         if not self._customers or it.customer_id is None:
             self._journey(it)
         else:
-            self._by_customer.put_all([(it.customer_id, *row) for row in rows])
+            for row in rows:
+                self.by_customer.put((it.customer_id, *row))
 
     def _left_out(self, rows: list[Row]) -> None:
         if any(row[9] and row[1] <= FAILED for row in rows):
@@ -182,20 +222,23 @@ class Tally:
             return
         cell = (it.group or "", self._day_of(it.start))
         self._persons.journey(it, cell, self._customers)
+        journeys = self._journeys.get(cell)
+        if journeys is None:
+            journeys = self._journeys[cell] = _Journeys(len(self._names))
         order_at = it.order_at
         if order_at is None:
-            after = (self._as_of - it.start) // _SECOND
-            self._unpaid_for[cell, min(self._latest, after)] += 1
+            after = 0
+            self._open(cell, it.start)
         else:
             after = min((order_at - it.start) // _SECOND, self._latest)
-            self._paid[cell, after] += 1
+            journeys.paid[after] += 1
         abandoned = it.first_abandoned
         matured = (
             abandoned is not None
             and outcome != IN_FLIGHT
             and self._as_of - abandoned > self._law.recover_within
         )
-        self._shapes[cell, outcome, matured, seen] += 1
+        journeys.shapes[outcome, matured, seen] += 1
         if it.answers:
             self._answers(it, self._cells[cell])
         if self._basis.closed:
@@ -203,39 +246,41 @@ class Tally:
                 self._cells[cell]["chain", name] += 1
         if outcome == IN_FLIGHT:
             return
-        waits, first = self._waits[cell], it.first
+        waits, first = journeys.waits, it.first
         if it.in_order and (order_at is None or order_at >= first[seen[-1]]):
             before, since = seen[0], first[seen[0]]
             for position in seen[1:]:
                 t = first[position]
-                waits[before, (t - since) // _SECOND] += 1
+                waits[before][(t - since) // _SECOND] += 1
                 before, since = position, t
             if order_at is not None:
-                waits[before, (order_at - since) // _SECOND] += 1
+                waits[before][(order_at - since) // _SECOND] += 1
         else:
             for position, wait in it.waits():
-                waits[position, wait // _SECOND] += 1
-        if it.order_at is None:
-            self._unpaid(it, cell, outcome)
+                waits[position][wait // _SECOND] += 1
+        if order_at is None:
+            value = it.value_at(it.abandoned)
+            if value is None:
+                self._cells[cell]["unvalued", self._names[seen[-1]], outcome] += 1
+            else:
+                sums = journeys.values.setdefault((seen[-1], outcome, value[1]), [0, 0])
+                sums[0] += 1
+                sums[1] += value[0]
         if it.failures:
             self._failures(it, self._cells[cell])
         if len(it.known) > len(seen) or not it.in_order:
             self._returns(it, self._cells[cell])
         if len(it.values) > 1:
-            self._surprises(it, cell)
+            self._surprises(it, journeys.surprises)
         if it.orders:
             who = person(it)
             for row in it.orders:
                 self._show(row, SHOWN, cell, outcome, who, after)
 
-    def _unpaid(self, it: Fold, cell: Cell, outcome: str) -> None:
-        counted, name, value = self._cells[cell], self._names[it.seen[-1]], it.value
-        if value is None:
-            counted["unvalued", name, outcome] += 1
-        else:
-            units, currency = value
-            counted["valued", name, outcome, currency] += 1
-            counted["value", name, outcome, currency] += units
+    def _open(self, cell: Cell, start: int) -> None:
+        """A journey without an order, by how long ago it started."""
+        after = (self._as_of - start) // _SECOND
+        self._journeys[cell].unpaid[min(self._latest, after)] += 1
 
     def _failures(self, it: Fold, counted: dict[Key, int]) -> None:
         for position, reason, _, _ in it.failures:
@@ -265,7 +310,7 @@ class Tally:
             first = it.first[position]
             deeper = first if deeper is None else min(deeper, first)
 
-    def _surprises(self, it: Fold, cell: Cell) -> None:
+    def _surprises(self, it: Fold, counted: dict[tuple[int, int, bool], int]) -> None:
         """By step, how much larger the last total shown there is than the first one of all."""
         values = it.values
         opening = min(values) if values[0][0] == values[1][0] else values[0]
@@ -276,7 +321,6 @@ class Tally:
                 if value[5] == currency and value > last[value[1]]:
                     last[value[1]] = value
         ended = it.seen[-1] if it.order_at is None else -1
-        counted = self._surprised[cell]
         for position, value in last.items():
             if value is opening or value == opening:
                 continue
@@ -330,7 +374,7 @@ class Tally:
         """Enter an order that a journey shows into the exchange by order."""
         t, _, event_id, checkout_id, _, order_id, _, units, currency, _, _ = row
         told = (*cell, outcome, who, after)
-        self._by_order.put((order_id, kind, t, checkout_id, event_id, units, currency, *told))
+        self.by_order.put((order_id, kind, t, checkout_id, event_id, units, currency, *told))
 
     # Facts of the log
 
@@ -363,8 +407,17 @@ class Tally:
         if it.two_currencies:
             log["two_currencies",] += 1
 
-    def _strays(self) -> None:
-        for group in self._gathered.strays.groups():
+    def all_told(self) -> None:
+        """Everything is in the exchange by person."""
+        self._persons.flush()
+
+    def persons(self, groups: Groups) -> None:
+        """Count the persons."""
+        self._persons.count(groups, self._cells)
+
+    def strays(self, groups: Groups) -> None:
+        """Count the events that belong to no attempt."""
+        for group in groups:
             self.redelivered += len(group) - len(set(group))
             for kind, name in {(row[1], row[5]) for row in group}:
                 if kind == UNKNOWN:
@@ -372,10 +425,16 @@ class Tally:
                 elif any(row[1] == kind and row[0] <= self._as_of for row in group):
                     self._log["without_checkout_id",] += 1
 
+    def records(self, gathered: Gathered) -> None:
+        """Count what the log says of itself."""
+        for key, number in records_of(gathered.declarations, gathered.losses):
+            self._log[key] += number
+
     # Orders and refunds
 
-    def _orders(self) -> None:
-        for group in self._by_order.drained():
+    def orders(self, groups: Groups) -> None:
+        """Credit each order once, with what was refunded."""
+        for group in groups:
             if len(group) == 1 and group[0][1] == SHOWN:  # nearly every order
                 self._credit(group[0])
                 continue

@@ -1,0 +1,331 @@
+"""Spark as the engine: JSON lines that a cluster reads. Any session of Spark 4, or of Sail."""
+
+import json
+import re
+from collections.abc import Iterator
+from contextlib import ExitStack
+from functools import reduce
+from pathlib import Path
+from typing import Any, Protocol
+from uuid import uuid4
+
+from typing_extensions import Unpack
+
+from lastclick._gather import Chosen, Records
+from lastclick._log import SUFFIXES
+from lastclick._reading import TORN, Place, Problems, is_torn
+from lastclick._rows import CANCELLED, REFUNDED, Rows
+from lastclick._rows import Row as Fact
+from lastclick.engines._cells import Row
+from lastclick.engines._dialect import SPARK, Dialect
+from lastclick.engines._measure import Progress, Read, report_by
+from lastclick.engines._spark_lines import facts
+from lastclick.engines._sql import Table
+from lastclick.errors import ConfigError, EventError, LogError
+from lastclick.metrics import Report
+from lastclick.metrics._count import Asked, Asking, asked
+
+__all__ = ["measure"]
+
+_FACTS = (
+    "t BIGINT, kind INT, event_id STRING, checkout_id STRING, customer_id STRING, what STRING,"
+    " more STRING, units BIGINT, currency STRING, excluded BOOLEAN, grp STRING"
+)
+_COLUMNS = [column.split()[0] for column in _FACTS.split(", ")]
+_WORD = re.compile(r"\w+")
+_BOM = b"\xef\xbb\xbf"
+_BATCH = 100
+_PLACES = 10
+
+
+class _Session(Protocol):
+    """What is asked of a session: both the classic one and that of Spark Connect have it."""
+
+    @property
+    def read(self) -> Any: ...
+
+    @property
+    def catalog(self) -> Any: ...
+
+    def sql(self, sqlQuery: str) -> Any: ...  # noqa: N803 - Spark's name
+
+    def table(self, tableName: str) -> Any: ...  # noqa: N803 - Spark's name
+
+    def createDataFrame(self, data: Any, schema: Any) -> Any: ...  # noqa: N802 - Spark's name
+
+
+def measure(
+    source: Any,
+    funnel: Chosen = None,
+    *,
+    session: _Session,
+    reliable: bool = False,
+    progress: Progress = None,
+    **settings: Unpack[Asking],
+) -> Report:
+    """The report of `lastclick.measure`, counted by Spark: the same, to the last digit.
+
+    The cluster reads the lines and folds the journeys. What comes back are counts, and the few
+    lines that SQL cannot be trusted with: definitions, losses, surveys, and what is no event.
+
+    Args:
+        source: A DataFrame of one text column, a line of JSON each, as ``session.read.text``
+            gives; the name of such a table; or the path of files or of a directory, gzipped or
+            plain, on any file system that the session knows.
+        funnel: As for `lastclick.measure`, as are the other settings.
+        session: Yours; its views and settings are left as they were.
+        reliable: Keep the tables between in the session's checkpoint directory, which you have
+            set, and not on its executors: for clusters whose executors come and go.
+        progress: Called now and then with the statements run and the statements in all.
+
+    Raises:
+        ConfigError: As `lastclick.measure` does, or the source is no text.
+        LogError: There is nothing at the path.
+
+    Example:
+        >>> from lastclick.engines.spark import measure
+        >>> def weekly(spark):
+        ...     return measure("s3a://shop/checkout-log", session=spark, by="device")
+
+    .. versionadded:: 0.1.0
+    """
+    question = asked(**settings)
+    with ExitStack() as stack:
+        tables = _Tables(session, reliable)
+        stack.callback(tables.forget)
+        return report_by(_Spark(tables, source), funnel, question, progress)
+
+
+class _Tables:
+    """Tables under the names of the template, as views whose names are nobody else's.
+
+    Args:
+        session: Whose views they are.
+        reliable: Where their rows are kept.
+    """
+
+    def __init__(self, session: _Session, reliable: bool) -> None:
+        self.session = session
+        self._reliable = reliable
+        self._prefix = f"lastclick_{uuid4().hex}"
+        self._views: dict[str, str] = {}
+        self._frames: list[Any] = []
+
+    def ask(self, select: str) -> Any:
+        """A select of them."""
+        words = set(_WORD.findall(select))
+        names = [
+            f"{name} AS (SELECT * FROM {view})"
+            for name, view in self._views.items()
+            if name in words
+        ]
+        return self.session.sql(f"WITH {', '.join(names)} {select}")
+
+    def put(self, name: str, frame: Any, *, keep: bool = True) -> None:
+        """Give rows a name; kept ones are worked out now, and once."""
+        if keep:
+            # A view of views of views would be worked out anew wherever one is read.
+            frame = frame.checkpoint() if self._reliable else frame.localCheckpoint()
+        view = f"{self._prefix}_{name}"
+        frame.createOrReplaceTempView(view)
+        self._views[name] = view
+        self._frames.append(frame)  # a session may forget what nobody refers to
+
+    def forget(self) -> None:
+        """Drop all of them."""
+        for view in self._views.values():
+            self.session.catalog.dropTempView(view)
+        self._views.clear()
+        self._frames.clear()
+
+
+class _Spark:
+    """One reading and counting.
+
+    Args:
+        tables: What is made on the way.
+        source: What is read.
+    """
+
+    dialect: Dialect = SPARK
+
+    def __init__(self, tables: _Tables, source: Any) -> None:
+        self._tables, self._source = tables, source
+
+    def read(self, rows: Rows, records: Records, question: Asked) -> Read:
+        """Read the source into the table ``facts``."""
+        tables = self._tables
+        source, files = _lines_of(self._source, tables.session)
+        tables.put("source", source, keep=False)
+        tables.put("lines", tables.ask(facts("source", question.by, dict(question.exclude))))
+        told, problems = self._unusual(rows, records, files)
+        tables.put("told", tables.session.createDataFrame(told, _FACTS))
+        found = self._rows("SELECT DISTINCT funnel FROM lines WHERE kind IS NOT NULL")
+        rows.funnels |= {name for (name,) in found}
+        if rows.funnel is None:
+            rows.funnel = min(rows.funnels, default=None)
+        self._spell_groups()
+        columns = ", ".join(_COLUMNS[:-1])
+        tables.put(
+            "facts",
+            tables.ask(
+                f"""SELECT {columns}, grp FROM told UNION ALL
+                SELECT {columns}, coalesce(s.spelt, l.grp) AS grp
+                FROM lines l LEFT JOIN spelt s ON s.written = l.grp
+                WHERE kind IS NOT NULL AND funnel = {self.dialect.quoted(rows.funnel or "")}"""
+            ),
+            keep=False,
+        )
+        back = f"kind IN ({REFUNDED}, {CANCELLED})"
+        ((earliest, latest),) = self._rows(
+            f"""SELECT min(t), max(t) FILTER (WHERE {back}
+                OR kind < {REFUNDED} AND checkout_id IS NOT NULL) FROM facts"""
+        )
+        return Read(earliest, latest, self._redelivered(back), problems)
+
+    def make(self, table: Table) -> None:
+        """Make a table."""
+        self._tables.put(table.name, self._tables.ask(table.select))
+
+    def answer(self, select: str) -> Iterator[Row]:
+        """The rows of a select."""
+        yield from self._rows(select)
+
+    def _rows(self, select: str) -> list[Any]:
+        return [tuple(row) for row in self._tables.ask(select).collect()]
+
+    def _unusual(self, rows: Rows, records: Records, files: int) -> tuple[list[Fact], Problems]:
+        """What the core makes of the lines that are not usual."""
+        ((lines, blank),) = self._rows(
+            """SELECT count(*), count(*) FILTER (WHERE kind IS NULL
+                AND NOT coalesce(line RLIKE '[^ \t\r\n\x0b\f]', false)) FROM lines"""
+        )
+        met = _Met(str(self._source)[:200])
+        told: list[Fact] = []
+        found = self._tables.ask(
+            "SELECT CAST(line AS BINARY) AS line FROM lines WHERE kind IS NULL AND line IS NOT NULL"
+        )
+        batch: list[bytes] = []
+        for (line,) in found.toLocalIterator():
+            batch.append(bytes(line).removeprefix(_BOM).strip())
+            if len(batch) == _BATCH:
+                told += met.sorted_out(batch, rows, records)
+                batch = []
+        told += met.sorted_out(batch, rows, records)
+        return told, met.problems(files, lines - blank, blank)
+
+    def _spell_groups(self) -> None:
+        """The table ``spelt``: groups as the core writes them, in ASCII, beside the lines' ways."""
+        found = self._rows(
+            "SELECT DISTINCT grp FROM lines WHERE kind IS NOT NULL AND grp RLIKE '[^ -~]'"
+        )
+        spelt = [(text, json.dumps(json.loads(text))) for (text,) in found]
+        session = self._tables.session
+        self._tables.put("spelt", session.createDataFrame(spelt, "written STRING, spelt STRING"))
+
+    def _redelivered(self, back: str) -> int:
+        """How many rows came before; a refund is told apart by less than an attempt's event."""
+        orders = "kind, what, t, event_id, more, units, currency, excluded"
+        counted = self._rows(
+            f"""SELECT count(*) AS n FROM facts
+            UNION ALL SELECT -count(*) FROM (SELECT DISTINCT {", ".join(_COLUMNS)} FROM facts
+                WHERE NOT {back}) a
+            UNION ALL SELECT -count(*) FROM (SELECT DISTINCT {orders} FROM facts WHERE {back}) o"""
+        )
+        return sum(int(number) for (number,) in counted)
+
+
+class _Met:
+    """What the core was handed.
+
+    Args:
+        source: What was read, in words.
+    """
+
+    def __init__(self, source: str) -> None:
+        self._source = source
+        self._torn = self._unreadable = 0
+        self._places: list[Place] = []
+
+    def sorted_out(self, lines: list[bytes], rows: Rows, records: Records) -> list[Fact]:
+        """The rows in some lines; records are kept, and what is neither is counted."""
+        whole = [line for line in lines if line]
+        if not whole:
+            return []
+        found, others = rows.of_lines(whole)
+        for place, other in others:
+            if isinstance(other, EventError):
+                self._refuse(whole[place], other)
+            else:
+                records.keep([other])
+        return found
+
+    def _refuse(self, line: bytes, error: EventError) -> None:
+        broken = is_torn(line, error)
+        self._torn += broken
+        self._unreadable += not broken
+        if len(self._places) < _PLACES:
+            reason = TORN if broken else str(error)[:200]
+            self._places.append(Place(self._source, None, reason))
+
+    def problems(self, files: int, lines: int, blank: int) -> Problems:
+        """All of it."""
+        return Problems(
+            files=files,
+            lines=lines,
+            blank=blank,
+            unreadable=self._unreadable,
+            torn=self._torn,
+            places=tuple(self._places),
+        )
+
+
+def _lines_of(source: Any, session: _Session) -> tuple[Any, int]:
+    """A DataFrame whose only column is ``value``, and of how many files, where that is known."""
+    files = 0
+    if isinstance(source, Path) or (isinstance(source, str) and not _is_table(source, session)):
+        frame, files = _files_at(str(source), session)
+    elif isinstance(source, str):
+        frame = session.table(source)
+    else:
+        frame = source
+    columns = _columns(frame)
+    if len(columns) != 1 or columns[0][1] != "string":
+        found = ", ".join(f"{name} {type_}" for name, type_ in columns) or repr(source)[:100]
+        msg = (
+            f"Spark counts lines: pass a DataFrame or a table of one text column, such as"
+            f" session.read.text(...) gives, or a path, not {found}"
+        )
+        raise ConfigError(msg)
+    return frame.toDF("value"), files
+
+
+def _files_at(path: str, session: _Session) -> tuple[Any, int]:
+    """The lines of files, and of how many."""
+    reader = session.read.option("lineSep", "\n").option("recursiveFileLookup", "true")
+    if path.endswith(SUFFIXES):
+        frames = [reader.text(path)]
+    else:  # apart, since Sail takes all files of one reading for as packed as the first
+        frames = [
+            reader.option("pathGlobFilter", f"*{ending}").text(path)
+            for ending in (".{jsonl,ndjson}", ".{jsonl,ndjson}.gz")
+        ]
+    counted = [(len(frame.inputFiles()), frame) for frame in frames]
+    found = [frame for files, frame in counted if files]
+    if not found:
+        endings = ", ".join(SUFFIXES)
+        msg = f"no log at {path}: there is no such table, and no file that ends in {endings}"
+        raise LogError(msg, Path(path))
+    return reduce(lambda some, more: some.union(more), found), sum(files for files, _ in counted)
+
+
+def _is_table(name: str, session: _Session) -> bool:
+    # What is no name raises there.
+    parts = name.replace("`", "").split(".")
+    named = all(part.replace("_", "").isalnum() for part in parts)
+    return named and bool(session.catalog.tableExists(name))
+
+
+def _columns(frame: object) -> list[tuple[str, str]]:
+    columns = getattr(frame, "dtypes", None)
+    return list(columns) if isinstance(columns, list) else []
