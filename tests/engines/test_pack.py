@@ -22,8 +22,10 @@ from hypothesis import HealthCheck, given, settings
 from benchmarks.generate import write
 from docs.conformance.run import arguments
 from lastclick import Funnel, _manifest, measure, read_log
+from lastclick._reading import Share
 from lastclick.errors import EventError, LogError
 from lastclick.events import Event, parse_line
+from lastclick.rolled import roll
 from lastclick.sinks import FileSink
 from tests import strategies
 
@@ -299,6 +301,26 @@ def test_packed_and_fresh_together(tmp_path: Path) -> None:
     segments[0].unlink()
 
     assert same(tmp_path).to_dict() == whole.to_dict()
+
+
+def test_processes_read_it_too(tmp_path: Path) -> None:
+    """A packed file goes to one of them whole, whatever its size."""
+    write(tmp_path / "log", 3_000, seed=5, segment_bytes=300_000)
+    engine.pack(tmp_path / "log", tmp_path / "packed")
+    (file, *_) = read_log(tmp_path / "packed").files()
+    size = 100 * 1024 * 1024
+
+    assert list(Share(file, size).split()) == [Share(file, size)]
+    several = measure(read_log(tmp_path / "packed"), workers=2)
+    assert several.to_dict() == measure(read_log(tmp_path / "log")).to_dict()
+
+
+def test_it_is_not_rolled(tmp_path: Path) -> None:
+    """Rolling goes on within files of lines; the error says what to roll."""
+    engine.pack(written(tmp_path / "log", [DECLARED, event()]), tmp_path / "packed")
+
+    with pytest.raises(LogError, match="is packed, and only lines can be rolled"):
+        roll(tmp_path / "packed", tmp_path / "rolled")
 
 
 def test_a_log_that_grows_without_locks(tmp_path: Path) -> None:
