@@ -99,11 +99,11 @@ def pack(
         >>> from lastclick import Funnel, read_log
         >>> from lastclick.engines.duckdb import pack
         >>> from lastclick.sinks import FileSink
-        >>> with Funnel("checkout", steps=("cart",), sink=FileSink("var/log")) as funnel:
+        >>> with Funnel("checkout", steps=("cart",), sink=FileSink("var/to-pack")) as funnel:
         ...     funnel.checkout("c-1").enter("cart")
-        >>> pack("var/log", "var/packed").events
+        >>> pack("var/to-pack", "var/from-pack").events
         2
-        >>> set(read_log("var/packed")) == set(read_log("var/log"))
+        >>> set(read_log("var/from-pack")) == set(read_log("var/to-pack"))
         True
 
     .. versionadded:: 0.1.0
