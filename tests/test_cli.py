@@ -4,6 +4,7 @@ import gzip
 import json
 import os
 import pty
+import re
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
@@ -361,6 +362,46 @@ def test_report_without_duckdb(log, monkeypatch):
 
     assert result.exit_code == 2
     assert 'pip install "lastclick[duckdb]"' in result.stderr
+
+
+def test_pack_and_what_it_says(log, tmp_path):
+    """What was packed is counted; a report reads it by itself, and says the same."""
+    pytest.importorskip("duckdb")
+    packed = tmp_path / "packed"
+
+    done = run("pack", log, "--to", packed)
+
+    assert (done.exit_code, done.stderr) == (0, "")
+    assert done.stdout.startswith(f"{log}: 1 segments, ")
+    again = run("pack", log, "--to", packed)
+    assert re.search(r"packed already +1\n", again.stdout)
+    result = run("report", packed)
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert result.stdout == run("report", log).stdout
+
+
+def test_pack_tells_what_it_passes_over(tmp_path):
+    """The first few, with the reason."""
+    pytest.importorskip("duckdb")
+    for number in range(7):
+        (tmp_path / f"{number}.jsonl.gz").write_bytes(b"\x1f\x8b")
+
+    done = run("pack", tmp_path, "--to", tmp_path / "packed")
+
+    assert done.exit_code == 0
+    assert done.stdout.count("it breaks off: ") == 5
+    assert done.stdout.endswith("  and 2 more\n")
+
+
+def test_pack_without_duckdb(log, tmp_path, monkeypatch):
+    """It says what to install."""
+    monkeypatch.setitem(sys.modules, "lastclick.engines.duckdb", None)
+    monkeypatch.delattr("lastclick.engines.duckdb", raising=False)
+
+    done = run("pack", log, "--to", tmp_path / "packed")
+
+    assert done.exit_code == 2
+    assert 'pip install "lastclick[duckdb]"' in done.stderr
 
 
 def test_report_asks_which_funnel(tmp_path):

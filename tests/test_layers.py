@@ -22,6 +22,8 @@ EXTRAS = {
     "collect/_app.py": {"prometheus_client", "starlette"},
     "collect/_metrics.py": {"prometheus_client"},
     "collect/_server.py": {"starlette", "uvicorn"},
+    "engines/_pack.py": {"duckdb"},
+    "engines/_parquet.py": {"duckdb"},
     "engines/_server.py": {"urllib3"},
     "engines/duckdb.py": {"duckdb"},
     "integrations/_identity.py": {"itsdangerous"},

@@ -7,6 +7,7 @@ from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 
+from lastclick import _manifest
 from lastclick._reading import Meter, Problems, Share, as_it_is_now, packed_name
 from lastclick._rows import Batch, Rows
 from lastclick.errors import EventError, LogError
@@ -52,12 +53,14 @@ class Log:
         """The files of the log as it stands now, in order of name.
 
         Raises:
-            LogError: There is nothing at the path.
+            LogError: There is nothing at the path, or a manifest cannot be used.
         """
         if self.path.is_dir():
             # Twice: a file that is compressed during one listing may be in it under neither name.
             found = {*_walk(self.path), *_walk(self.path)}
-            return _standing({path for path in found if path.name.endswith(SUFFIXES)})
+            lines = _standing({path for path in found if path.name.endswith(SUFFIXES)})
+            packed = {path.parent for path in found if path.name == _manifest.NAME}
+            return sorted([*lines, *(file for path in packed for file in _manifest.files(path))])
         if not self.path.exists() and not packed_name(self.path).exists():
             msg = f"no log at {self.path}; pass the directory that FileSink writes, or a file"
             raise LogError(msg, self.path)
@@ -107,12 +110,16 @@ class Log:
         """The files to read, whole."""
         files = []
         for path in self.files():
-            with suppress(FileNotFoundError):  # deleted, or sent, since it was listed
+            try:
                 status = as_it_is_now(path, os.stat)
-                if self._since is None or status.st_mtime >= self._since.timestamp():
-                    files.append(Share(path, status.st_size))
-                else:
-                    meter.passed_over += 1
+            except FileNotFoundError:
+                if path.name.endswith(_manifest.SUFFIX):
+                    raise _manifest.damaged(path, "it is gone") from None
+                continue  # deleted, or sent, since it was listed
+            if self._since is None or status.st_mtime >= self._since.timestamp():
+                files.append(Share(path, status.st_size))
+            else:
+                meter.passed_over += 1
         return files
 
     def _tell(self, done: int, total: int) -> None:
@@ -180,6 +187,8 @@ def read_log(
 ) -> Log:
     """The events of a log: a directory that `FileSink` writes, or one file, gzipped or plain.
 
+    What `lastclick pack` has written is a log too; reading it takes the extra ``duckdb``.
+
     Reading is calm: torn ends, blank lines and foreign lines are counted in ``.problems``, with
     file and line of the first few, and the rest is read.
 
@@ -193,7 +202,8 @@ def read_log(
         An iterable of events, read anew each time, with ``.problems``.
 
     Raises:
-        LogError: There is nothing at the path, or ``since`` has no zone.
+        LogError: There is nothing at the path, ``since`` has no zone, or what is packed is damaged
+            or cannot be read without the extra.
 
     Example:
         >>> from lastclick import Funnel, read_log

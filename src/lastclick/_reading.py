@@ -9,8 +9,9 @@ from typing import BinaryIO, TypeVar
 
 import attrs
 
+from lastclick import _manifest
 from lastclick._rows import Batch, Rows
-from lastclick.errors import EventError
+from lastclick.errors import EventError, LogError
 
 T = TypeVar("T")
 
@@ -105,8 +106,11 @@ class Share:
     stop: int | None = None
 
     def split(self) -> Iterator["Share"]:
-        """The same in parts of some MiB; a gzipped file stays whole."""
+        """The same in parts of some MiB; a gzipped or packed file stays whole."""
         start = 0
+        if self.file.name.endswith(_manifest.SUFFIX):
+            yield self
+            return
         with suppress(OSError), self.file.open("rb") as raw:  # gone, or gzipped by now: whole
             if raw.read(2) != GZIP:
                 while self.size - start > _SHARE_BYTES:
@@ -152,9 +156,18 @@ class Meter:
             number = None if place.line is None else before + place.line
             self._place(Place(place.file, number, place.reason))
 
+    def count(self, lines: int) -> None:
+        """Count lines, however they are read."""
+        self._lines += lines
+
     def lines_of(self, share: Share) -> Iterator[tuple[int, list[bytes], int]]:
         """Whole lines, some 100 at a time, with the number of the first, and the place on disk."""
         start, file = 1, share.file
+        if file.name.endswith(_manifest.SUFFIX):
+            for start, lines in _lines_of_packed(file):
+                self.count(len(lines))
+                yield start, lines, 0
+            return
         try:
             with as_it_is_now(file, lambda path: path.open("rb")) as raw:
                 packed = raw.read(2) == GZIP
@@ -166,7 +179,7 @@ class Meter:
                     read: Callable[[int], bytes] = stream.read1
                     if share.stop is not None:
                         read = _up_to(share.stop - share.start, read)
-                    for lines in self._batched(read, first=not share.start):
+                    for lines in batched(read, first=not share.start):
                         whole = [line for line in lines if line]
                         self._blank += len(lines) - len(whole)
                         self._lines += len(whole)
@@ -180,19 +193,6 @@ class Meter:
         except (EOFError, zlib.error, OSError) as error:
             self._torn += 1
             self._place(Place(str(file), None, f"the file breaks off: {error}"))
-
-    def _batched(self, read: Callable[[int], bytes], *, first: bool) -> Iterator[list[bytes]]:
-        left = b""
-        while block := read(_BLOCK_BYTES):
-            if first:
-                block, first = block.removeprefix(_BOM), False
-            *lines, left = (left + block).split(b"\n")
-            for at in range(0, len(lines), _BATCH_LINES):
-                yield [line.strip() for line in lines[at : at + _BATCH_LINES]]
-            if len(left) > LONGEST_LINE:
-                left = left[:LONGEST_LINE]
-        if left.strip():
-            yield [left.strip()]
 
     def rows(
         self, batches: Iterable[tuple[Path | str, int, list[bytes]]], rows: Rows
@@ -219,6 +219,30 @@ class Meter:
     def _place(self, place: Place) -> None:
         if len(self._places) < _PLACES:
             self._places.append(place)
+
+
+def batched(read: Callable[[int], bytes], *, first: bool = True) -> Iterator[list[bytes]]:
+    """The stripped lines of what a function reads, some 100 at a time."""
+    left = b""
+    while block := read(_BLOCK_BYTES):
+        if first:
+            block, first = block.removeprefix(_BOM), False
+        *lines, left = (left + block).split(b"\n")
+        for at in range(0, len(lines), _BATCH_LINES):
+            yield [line.strip() for line in lines[at : at + _BATCH_LINES]]
+        if len(left) > LONGEST_LINE:
+            left = left[:LONGEST_LINE]
+    if left.strip():
+        yield [left.strip()]
+
+
+def _lines_of_packed(file: Path) -> Iterator[tuple[int, list[bytes]]]:
+    try:
+        from lastclick.engines._parquet import lines
+    except ModuleNotFoundError:
+        msg = f'{file} is packed; to read it: pip install "lastclick[duckdb]"'
+        raise LogError(msg, file) from None
+    return lines(file)
 
 
 def is_torn(line: bytes, error: EventError) -> bool:

@@ -424,6 +424,8 @@ def _by_duckdb(engine: Engine, log: Path) -> bool:
     for file in log.rglob("*") if log.is_dir() else [log]:
         with suppress(OSError):  # gone meanwhile
             size += file.stat().st_size
+        if file.suffix == ".parquet":  # it is what reads them
+            return True
     large = size >= _LARGE
     if large:
         typer.echo(
@@ -720,6 +722,41 @@ def check(
     typer.echo("nothing wrong" if problems.lines else "nothing in it")
 
 
+# pack ---------------------------------------------------------------------------------------------
+
+
+@app.command(epilog=_EXIT_CODES)
+def pack(
+    log: LogArgument,
+    to: Annotated[
+        Path, typer.Option(metavar="DIR", help="The directory of the packed log; added to.")
+    ],
+) -> None:
+    """Pack the closed segments of a log into Parquet, by day, to a fraction of the size.
+
+    What somebody still writes to is left for the next run, and what was packed before is passed
+    over. The log stays as it is. Reports are the same from both. Needs the extra 'duckdb'.
+    """
+    try:
+        from lastclick.engines import duckdb
+    except ModuleNotFoundError:
+        _stop('packing needs the extra: pip install "lastclick[duckdb]"', WRONG)
+    with _progress("packing") as told:
+        packed = duckdb.pack(log, to, progress=told)
+    typer.echo(
+        f"{log}: {packed.segments:,} segments, {packed.lines:,} lines, {packed.events:,} events"
+    )
+    _counted("files written", packed.files)
+    _counted("bytes before", packed.bytes_before)
+    _counted("bytes after", packed.bytes_after)
+    _counted("packed already", packed.already)
+    _counted("passed over", len(packed.passed_over))
+    for place in packed.passed_over[:_SHOWN]:
+        typer.echo(f"  {place.file}: {place.reason}")
+    if len(packed.passed_over) > _SHOWN:
+        typer.echo(f"  and {len(packed.passed_over) - _SHOWN:,} more")
+
+
 # collect ------------------------------------------------------------------------------------------
 
 
@@ -842,7 +879,9 @@ def _secrets(file: Path | None) -> list[str] | None:
 
 
 @contextmanager
-def _progress(what: Literal["reading", "importing", "checking", "sending"]) -> Iterator[Told]:
+def _progress(
+    what: Literal["reading", "importing", "checking", "packing", "sending"],
+) -> Iterator[Told]:
     """A bar on stderr, if that is a terminal; gone when the work is done."""
     if not sys.stderr.isatty():  # rich would also ask variables of the environment
         yield None

@@ -27,13 +27,20 @@ _NAMED = r'"[^"\\]+":("[^"\\]*"|null|true|false|0|-?[1-9]\d{0,17})'
 _FLAT = rf"\{{({_NAMED}(,{_NAMED})*)?\}}"
 
 
-def facts(source: str, by: Sequence[str], exclude: Mapping[str, Sequence[object]]) -> str:
+def facts(
+    source: str,
+    by: Sequence[str],
+    exclude: Mapping[str, Sequence[object]],
+    *,
+    also: Sequence[str] = (),
+) -> str:
     """A select of rows, as `lastclick._rows` has them, with their funnels and files.
 
     Args:
         source: A table of `FIELDS`, each as JSON text, and the number of the ``file``.
         by: The attributes whose values form the group.
         exclude: By attribute, the values that exclude.
+        also: Fields that follow as they are.
 
     Returns:
         The select; ``kind`` is NULL where the line is not usual.
@@ -45,7 +52,7 @@ def facts(source: str, by: Sequence[str], exclude: Mapping[str, Sequence[object]
         {_text("customer_id")} AS customer_id, {_text("what")} AS what, {_text("more")} AS more,
         CASE WHEN price IS NOT NULL AND usual THEN CAST({price} AS BIGINT) END AS units,
         CASE WHEN kind = {ASSIGNED} THEN {_text("share")} ELSE price->>'currency' END AS currency,
-        excluded, grp, {_text("funnel")} AS funnel, file
+        excluded, grp, {_text("funnel")} AS funnel, {", ".join(["file", *also])}
     FROM (SELECT *, coalesce(
             t IS NOT NULL AND v = '1' AND {_is_id("event_id")} AND {_is_id("checkout_id")}
             AND {_is_id("funnel")} AND {_is_id("what")}
@@ -66,7 +73,7 @@ def facts(source: str, by: Sequence[str], exclude: Mapping[str, Sequence[object]
                     WHEN kind IN ({SENT}, {CLICKED}, {ASSIGNED}) THEN campaign END AS more,
                 CASE WHEN kind <= {FAILED} THEN value WHEN kind = {ORDERED} THEN total
                     WHEN kind = {REFUNDED} THEN amount END AS price,
-                {_excluded(exclude)} AS excluded, {_group(by)} AS grp
+                {excluded(exclude)} AS excluded, {group(by)} AS grp
             FROM (SELECT *, CASE type {kinds} END AS kind FROM {source}) kinds) parts) rows"""
 
 
@@ -104,7 +111,8 @@ def _value(name: str) -> str:
     return f"CAST(json_extract(attributes, '{path}') AS VARCHAR)"
 
 
-def _excluded(exclude: Mapping[str, Sequence[object]]) -> str:
+def excluded(exclude: Mapping[str, Sequence[object]]) -> str:
+    """Whether one of a row's ``attributes`` excludes it."""
     tests = []
     for name, values in exclude.items():
         texts = [json.dumps(value, ensure_ascii=False).replace("'", "''") for value in values]
@@ -114,7 +122,8 @@ def _excluded(exclude: Mapping[str, Sequence[object]]) -> str:
     return f"({' OR '.join(tests) or 'false'})"
 
 
-def _group(by: Sequence[str]) -> str:
+def group(by: Sequence[str]) -> str:
+    """The values of a row's ``attributes`` that form its group."""
     if not by:
         return "''"
     values = [f"coalesce({_value(name)}, 'null')" for name in by]

@@ -12,6 +12,7 @@ import attrs
 import duckdb
 from typing_extensions import Unpack
 
+from lastclick import _manifest
 from lastclick._gather import Chosen, Events, Records, rows_of
 from lastclick._log import SUFFIXES, Log, read_log
 from lastclick._reading import GZIP, LONGEST_LINE, Meter, Problems
@@ -20,11 +21,15 @@ from lastclick._rows import Row as Fact
 from lastclick.engines._cells import Row
 from lastclick.engines._dialect import DUCKDB, Dialect
 from lastclick.engines._measure import Progress, Read, report_by
+from lastclick.engines._pack import Packed, pack
+from lastclick.engines._parquet import packed_facts, reading, select_others
 from lastclick.engines._sql import Table
 from lastclick.engines._usual import FIELDS, facts, plain
 from lastclick.errors import ConfigError, LogError
 from lastclick.metrics import Report
 from lastclick.metrics._count import Asked, Asking, asked
+
+__all__ = ["Packed", "measure", "pack"]
 
 _FACTS = """
     t BIGINT, kind TINYINT, event_id VARCHAR, checkout_id VARCHAR, customer_id VARCHAR,
@@ -94,6 +99,7 @@ class _DuckDB:
     def __init__(self, connection: duckdb.DuckDBPyConnection, source: Events | Path | str) -> None:
         self._connection, self._source = connection, source
         self._told: list[Fact] = []
+        self._packed: dict[Path, int] = {}
 
     def read(self, rows: Rows, records: Records, question: Asked) -> Read:
         """Read the source into the table ``facts``."""
@@ -145,11 +151,16 @@ class _DuckDB:
             return getattr(source, "problems", None)
         meter = Meter()
         files = source.standing(meter)
-        loaded = self._load([str(one.file) for one in files if _named_well(one.file)], question)
+        self._load_packed([one.file for one in files if _is_packed(one.file)], question)
+        lines = [one.file for one in files if not _is_packed(one.file)]
+        loaded = self._load([str(file) for file in lines if _named_well(file)], question)
         refused = self._refused(loaded)
         for one in files:
             meter.files += 1
-            batches = ((one.file, start, lines) for start, lines, _ in meter.lines_of(one))
+            if one.file in self._packed:
+                batches = self._others(one.file, meter)
+            else:
+                batches = ((one.file, start, lines) for start, lines, _ in meter.lines_of(one))
             places = refused.get(str(one.file))
             picked = batches if places is None else _picked(batches, places)
             for told, others in meter.rows(picked, rows):
@@ -192,8 +203,7 @@ class _DuckDB:
 
     def _load(self, files: list[str], question: Asked) -> list[str]:
         """Read the lines of files, and tell which of them could be read."""
-        names = [*question.by, *(name for name, _ in question.exclude)]
-        if not files or not all(map(plain, names)):
+        if not files or not _are_plain(question):
             return []
         try:
             self._run(self._loading(files, question))
@@ -204,6 +214,25 @@ class _DuckDB:
                 raise  # memory or disk is full
             return self._load(whole, question)
         return files
+
+    def _load_packed(self, files: list[Path], question: Asked) -> None:
+        """Read what the columns of packed files say."""
+        if not files or not _are_plain(question):
+            return
+        self._packed = {file: _manifest.check(file) for file in files}
+        select = packed_facts(reading(files), question.by, dict(question.exclude))
+        try:
+            self._run(f"INSERT INTO lines {select}")
+        except duckdb.Error as error:  # the checksums are right, so it is not the disk
+            raise _manifest.damaged(files[0], str(error).splitlines()[0]) from None
+
+    def _others(self, file: Path, meter: Meter) -> Iterator[tuple[Path, int, list[bytes]]]:
+        """The lines of a packed file that its columns do not say."""
+        meter.count(self._packed[file])
+        with self._connection.cursor() as cursor:
+            found = cursor.execute(select_others(file))
+            while rows := found.fetchmany(_ROWS):
+                yield from ((file, place + 1, [line.encode()]) for place, line in rows)
 
     def _is_whole(self, file: str) -> bool:
         try:
@@ -288,6 +317,15 @@ def _picked(
         first, seen = seen, seen + len(lines)
         for place in places[bisect_left(places, first) : bisect_left(places, seen)]:
             yield file, start + place - first, [lines[place - first]]
+
+
+def _are_plain(question: Asked) -> bool:
+    """Whether paths to all attributes that a question names can be written."""
+    return all(map(plain, [*question.by, *(name for name, _ in question.exclude)]))
+
+
+def _is_packed(file: Path) -> bool:
+    return file.name.endswith(_manifest.SUFFIX)
 
 
 def _named_well(file: Path) -> bool:

@@ -15,9 +15,10 @@ from typing import Any
 
 import attrs
 
+from lastclick import _manifest
 from lastclick._log import Log
 from lastclick._reading import Place, Problems
-from lastclick.errors import EventError
+from lastclick.errors import EventError, LogError
 
 _GZIP = b"\x1f\x8b"
 _BOM = b"\xef\xbb\xbf"
@@ -107,6 +108,10 @@ class NewLines:
         self._progress = progress
         self._root = log.path
         paths = [path if path.exists() else _compressed(path) for path in log.files()]
+        for path in paths:
+            if path.name.endswith(_manifest.SUFFIX):
+                msg = f"{path} is packed, and only lines can be rolled; roll the log it was made of"
+                raise LogError(msg, path)
         self._files = {self._name(path): path for path in paths}
         #: The names of the files that something was read of.
         self.read: list[str] = []

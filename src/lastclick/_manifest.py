@@ -1,0 +1,166 @@
+"""The manifest of a packed log: which segments are in it, in which files, and their checksums.
+
+What stands in it is whole; a file beside it that it does not name is what a killed run left.
+"""
+
+import hashlib
+import json
+import os
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import attrs
+
+from lastclick.errors import LogError
+
+NAME = "manifest.json"
+SUFFIX = ".parquet"
+SCHEMA = 1
+_BLOCK_BYTES = 1024 * 1024
+
+
+@attrs.frozen
+class Segment:
+    """A segment that was packed.
+
+    Attributes:
+        name: Its path within the log, without ``.gz``.
+        size: The bytes of its lines, not compressed.
+        sha256: Of these bytes.
+    """
+
+    name: str
+    size: int
+    sha256: str
+
+
+@attrs.frozen
+class File:
+    """A file that holds lines of segments.
+
+    Attributes:
+        path: Within the directory of the manifest.
+        rows: How many lines.
+        sha256: Of the file.
+    """
+
+    path: str
+    rows: int
+    sha256: str
+
+
+@attrs.frozen
+class Manifest:
+    """What a directory holds.
+
+    Attributes:
+        segments: In the order in which they were packed.
+        files: In the order in which they were written.
+    """
+
+    segments: tuple[Segment, ...] = ()
+    files: tuple[File, ...] = ()
+
+    def write(self, directory: Path) -> None:
+        """Put it in the place of the one before, whole and on the disk, or not at all."""
+        content = {"lastclick": "packed", "schema": SCHEMA, **attrs.asdict(self)}
+        new = directory / f"{NAME}.tmp"
+        with new.open("w", encoding="utf-8") as file:
+            json.dump(content, file, indent=1)
+            file.write("\n")
+            file.flush()
+            os.fsync(file.fileno())
+        new.replace(directory / NAME)
+        sync(directory)
+
+
+def read(directory: Path) -> Manifest | None:
+    """The manifest of a directory; None where there is none of ours.
+
+    Raises:
+        LogError: It is damaged, or of a later version.
+    """
+    path = directory / NAME
+    try:
+        return _read(path, path.stat().st_mtime_ns)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+
+
+def files(directory: Path) -> list[Path]:
+    """The files that the manifest of a directory names.
+
+    Raises:
+        LogError: The manifest cannot be used.
+    """
+    manifest = read(directory)
+    return [] if manifest is None else [directory / file.path for file in manifest.files]
+
+
+def check(path: Path) -> int:
+    """The number of lines in a packed file, once it is what was written.
+
+    Raises:
+        LogError: It is not, or no manifest names it.
+    """
+    directory = path.parent.parent
+    named = {} if (manifest := read(directory)) is None else _by_path(manifest)
+    file = named.get(path.relative_to(directory).as_posix())
+    if file is None:
+        msg = f"{path} is in no {NAME}; pass the directory that lastclick pack wrote"
+        raise LogError(msg, path)
+    try:
+        found = checksum(path)
+    except FileNotFoundError:
+        raise damaged(path, "it is gone") from None
+    if found != file.sha256:
+        raise damaged(path, "its checksum is another than when it was packed")
+    return file.rows
+
+
+def damaged(path: Path, why: str) -> LogError:
+    """The error about a file that is not what it was."""
+    msg = f"{path} is damaged: {why}; bring it back from a copy, or pack the log into a new place"
+    return LogError(msg, path)
+
+
+def checksum(path: Path) -> str:
+    """The SHA-256 of a file."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(_BLOCK_BYTES):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def sync(path: Path) -> None:
+    """Wait until a file's content, or the names in a directory, are on the disk."""
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+@lru_cache(maxsize=8)
+def _by_path(manifest: Manifest) -> dict[str, File]:
+    return {file.path: file for file in manifest.files}
+
+
+@lru_cache(maxsize=8)
+def _read(path: Path, _: int) -> Manifest | None:
+    """Read once for many files: the time stands for the content."""
+    try:
+        content: Any = json.loads(path.read_bytes())
+        if not isinstance(content, dict) or content.get("lastclick") != "packed":
+            return None  # somebody else's: the name is a common one
+        if content["schema"] == SCHEMA:
+            return Manifest(
+                tuple(Segment(**segment) for segment in content["segments"]),
+                tuple(File(**file) for file in content["files"]),
+            )
+        msg = f"{path} is of schema {content['schema']}; upgrade lastclick to read it"
+    except (ValueError, KeyError, TypeError) as error:
+        msg = f"{path} is damaged: {error}; bring it back from a copy, or pack the log again"
+    raise LogError(msg, path)

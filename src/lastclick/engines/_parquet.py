@@ -1,0 +1,202 @@
+"""Packed logs: the columns of their Parquet files, made from lines and read back, by SQL.
+
+A row says its line by its columns where the line is of the usual shape and has no further keys.
+Any other line stands whole in the column ``line``, so that nothing is lost.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import duckdb
+
+from lastclick import _manifest
+from lastclick._rows import (
+    ASSIGNED,
+    CANCELLED,
+    CLICKED,
+    FAILED,
+    ORDERED,
+    REFUNDED,
+    SENT,
+    USUAL,
+)
+from lastclick.engines._dialect import DUCKDB
+from lastclick.engines._usual import FIELDS, excluded, facts, group
+
+#: The columns of a packed file, in their order.
+COLUMNS = {
+    "type": "VARCHAR",
+    "event_id": "VARCHAR",
+    "funnel": "VARCHAR",
+    "occurred_at": "TIMESTAMP",
+    "checkout_id": "VARCHAR",
+    "customer_id": "VARCHAR",
+    "step": "VARCHAR",
+    "reason": "VARCHAR",
+    "order_id": "VARCHAR",
+    "refund_id": "VARCHAR",
+    "channel": "VARCHAR",
+    "campaign": "VARCHAR",
+    "arm": "VARCHAR",
+    "share": "VARCHAR",
+    "amount": "DECIMAL(16,4)",
+    "currency": "VARCHAR",
+    "attributes": "VARCHAR",
+    "line": "VARCHAR",
+}
+_STEPS = "type IN ('step_entered', 'step_failed')"
+#: What every line has, and what those of some types may have besides.
+_COMMON = ("v", "type", "event_id", "funnel", "occurred_at", "checkout_id", "customer_id")
+_OWN = {
+    "step_entered": ("step", "value"),
+    "step_failed": ("step", "value", "reason"),
+    "order_completed": ("order_id", "total"),
+    "reminder_sent": ("channel", "campaign"),
+    "reminder_clicked": ("channel", "campaign"),
+    "holdout_assigned": ("arm", "campaign", "share"),
+    "order_refunded": ("order_id", "refund_id", "amount"),
+    "order_cancelled": ("order_id",),
+}
+_BATCH = 100
+
+
+def usual_columns(lines: str) -> str:
+    """A select of the columns of lines, with their ``place``.
+
+    Args:
+        lines: A table of lines as they are, each with its ``place``.
+
+    Returns:
+        The select; ``type`` is NULL where the columns do not say everything.
+    """
+    paths = ", ".join(f"'$.{field}'" for field in FIELDS)
+    # A comma too many is JSON to DuckDB, and none to others.
+    valid = r"json_valid(line) AND NOT regexp_matches(line, ',\s*[}\]]')"
+    values = ", ".join(f"CAST(f[{place}] AS VARCHAR) AS {name}" for place, name in _numbered())
+    source = f"""(SELECT * REPLACE (CASE WHEN keys = known THEN v END AS v) FROM (
+        SELECT *, {_known()} AS known FROM (
+            SELECT place AS file, keys, {values} FROM (
+                SELECT place, json_extract(json, [{paths}]) AS f, len(json_keys(json)) AS keys
+                FROM (SELECT place, CASE WHEN {valid} THEN line END AS json FROM {lines})))))"""
+    types = " ".join(f"WHEN {kind} THEN '{name}'" for name, kind in USUAL.items())
+
+    def only(kinds: Sequence[int], column: str) -> str:
+        return f"CASE WHEN kind IN ({', '.join(map(str, kinds))}) THEN {column} END"
+
+    columns = {
+        "type": f"CASE kind {types} END",
+        "occurred_at": "make_timestamp(t)",
+        "step": f"CASE WHEN kind <= {FAILED} THEN what END",
+        "reason": only([FAILED], "more"),
+        "order_id": only([ORDERED, REFUNDED, CANCELLED], "what"),
+        "refund_id": only([REFUNDED], "more"),
+        "channel": only([SENT, CLICKED], "what"),
+        "campaign": only([SENT, CLICKED, ASSIGNED], "more"),
+        "arm": only([ASSIGNED], "what"),
+        "share": only([ASSIGNED], "currency"),
+        # not divided: a quotient is a float
+        "amount": "CAST(CAST(units AS DECIMAL(16, 0)) * CAST('0.0001' AS DECIMAL(4, 4))"
+        " AS DECIMAL(16, 4))",
+        "currency": f"CASE WHEN kind <> {ASSIGNED} THEN currency END",
+        "line": "CAST(NULL AS VARCHAR)",
+    }
+    listed = ", ".join(f"{columns.get(name, name)} AS {name}" for name in COLUMNS)
+    return f"SELECT file AS place, {listed} FROM ({facts(source, (), {}, also=('attributes',))})"
+
+
+def _numbered() -> list[tuple[int, str]]:
+    return list(enumerate(FIELDS, 1))
+
+
+def _known() -> str:
+    """How many keys of a line the columns say; -1 where a price says more than they do."""
+
+    def number(fields: Sequence[str]) -> str:
+        return " + ".join(f"({field} IS NOT NULL)::INT" for field in fields)
+
+    own = " ".join(f"""WHEN '"{type_}"' THEN {number(own)}""" for type_, own in _OWN.items())
+    prices = " AND ".join(
+        f"({price} IS NULL OR len(json_keys({price})) = 2)"
+        for price in ("value", "total", "amount")
+    )
+    common = number((*_COMMON, "attributes"))
+    return f"CASE WHEN {prices} THEN {common} + CASE type {own} END ELSE -1 END"
+
+
+def reading(files: Sequence[Path]) -> str:
+    """What packed files are read by, as a table with each row's ``filename`` and place."""
+    listed = ", ".join(DUCKDB.quoted(_literal(file)) for file in files)
+    return (
+        f"read_parquet([{listed}], hive_partitioning = false, filename = true,"
+        f" file_row_number = true)"
+    )
+
+
+def _literal(file: Path) -> str:
+    """A name that is no pattern, whatever is in it."""
+    return "".join(f"[{letter}]" if letter in "*?[" else letter for letter in str(file))
+
+
+def packed_facts(source: str, by: Sequence[str], exclude: Mapping[str, Sequence[object]]) -> str:
+    """A select of rows, as `lastclick.engines._usual.facts` has them, of what columns say."""
+    kinds = " ".join(f"WHEN '{name}' THEN {kind}" for name, kind in USUAL.items())
+    units = "CAST(CAST(amount AS DECIMAL(20, 4)) * CAST(10000 AS DECIMAL(5, 0)) AS BIGINT)"
+    return f"""SELECT epoch_us(occurred_at) AS t, CASE type {kinds} END AS kind, event_id,
+        checkout_id, customer_id, coalesce(step, order_id, arm, channel) AS what,
+        coalesce(reason, refund_id, campaign) AS more, {units} AS units,
+        coalesce(currency, share) AS currency, {excluded(exclude)} AS excluded, {group(by)} AS grp,
+        funnel, NULL AS file
+    FROM {source} WHERE line IS NULL"""
+
+
+def _as_line() -> str:
+    """The line of a row."""
+
+    def text(key: str, column: str) -> str:
+        return f"""coalesce(',"{key}":"' || {column} || '"', '')"""
+
+    instant = "strftime(occurred_at, '%Y-%m-%dT%H:%M:%S.%fZ')"
+    price = f"CASE WHEN {_STEPS} THEN 'value' WHEN type = 'order_completed' THEN 'total'"
+    amount = "regexp_replace(CAST(amount AS VARCHAR), '0{1,2}$', '')"
+    parts = [
+        """'{"v":1,"type":"' || type || '"'""",
+        text("event_id", "event_id"),
+        text("funnel", "funnel"),
+        text("occurred_at", instant),
+        text("checkout_id", "checkout_id"),
+        text("customer_id", "customer_id"),
+        """coalesce(',"attributes":' || attributes, '')""",
+        *(text(name, name) for name in list(COLUMNS)[6:14]),
+        f"""coalesce(',"' || {price} ELSE 'amount' END || '":{{"amount":"' || {amount}
+            || '","currency":"' || currency || '"}}', '')""",
+        "'}'",
+    ]
+    return " || ".join(parts)
+
+
+def select_others(file: Path) -> str:
+    """A select of the places and lines that columns do not say, in order."""
+    return (
+        f"SELECT file_row_number, line FROM {reading([file])} WHERE line IS NOT NULL"
+        f" ORDER BY file_row_number"
+    )
+
+
+def lines(file: Path) -> Iterator[tuple[int, list[bytes]]]:
+    """The lines of a packed file, some 100 at a time, with the number of the first.
+
+    Raises:
+        LogError: The file is not what was written.
+    """
+    _manifest.check(file)
+    with duckdb.connect() as connection:
+        try:
+            found = connection.execute(
+                f"SELECT coalesce(line, {_as_line()}) FROM {reading([file])}"
+            )
+            start = 1
+            while rows := found.fetchmany(_BATCH):
+                yield start, [line.encode() for (line,) in rows]
+                start += len(rows)
+        except duckdb.Error as error:
+            raise _manifest.damaged(file, str(error).splitlines()[0]) from None
