@@ -11,7 +11,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .ONESHELL:
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-long test-spark setup setup-bench check format tests tests-wires tests-rest coverage tests-core docs picture bench matrix clean
+.PHONY: help demo test test-long test-engines test-spark setup setup-bench check format tests tests-wires tests-rest coverage tests-core docs picture bench matrix clean
 
 PIP := bin/python -m pip install -qq --disable-pip-version-check \
 	--constraint constraints.txt --build-constraint constraints.txt
@@ -37,7 +37,11 @@ test: $(VENV)/.dev $(CORE)/.core ## everything that must hold: checks, docs, tes
 
 test-long: $(VENV)/.servers $(CARTRIDGE)/.cartridge ## the long proofs: kill, fork, full disk, many processes
 	$(call say,long proofs)
-	$(VENV)/bin/python -m pytest -q -m long
+	$(VENV)/bin/python -m pytest -q -m "long and not hours"
+
+test-engines: $(VENV)/.dev ## all conformance cases by all engines: half an hour
+	$(call say,engines)
+	$(VENV)/bin/python -m pytest -q -m hours tests/engines
 
 test-spark: $(SPARK)/.spark ## the Spark engine on a real cluster of this machine: a master, two workers, Java 17
 	$(call say,a cluster of Spark)

@@ -93,7 +93,7 @@ def test_any_log_is_the_same(tmp_path: Path, question: tuple[Lines, dict[str, An
 
 
 @pytest.mark.long
-@settings(max_examples=400, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(strategies.questions())
 def test_very_many_logs_are_the_same(
     tmp_path: Path, question: tuple[Lines, dict[str, Any]]
