@@ -71,7 +71,7 @@ def same_answer(spark: Any, folder: Path, lines: Lines, options: dict[str, Any])
         assert refused(lambda: engine.measure(log, session=spark, **asked)) == reason
 
 
-@pytest.mark.parametrize("name", list(ALL)[9::28])
+@pytest.mark.parametrize("name", list(ALL)[9::76])
 def test_some_cases_are_the_same(spark: Any, name: str, tmp_path: Path) -> None:
     """Conformance cases, whole: more than what the case itself expects."""
     same_answer(spark, tmp_path, lines_of(ALL[name]), ALL[name]["options"])
@@ -87,7 +87,7 @@ def test_all_cases_are_the_same(spark: Any, name: str, tmp_path: Path) -> None:
 QUIET = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 
 
-@settings(max_examples=2, suppress_health_check=QUIET)
+@settings(max_examples=1, suppress_health_check=QUIET)
 @given(strategies.questions())
 def test_any_log_is_the_same(
     spark: Any, tmp_path: Path, question: tuple[Lines, dict[str, Any]]
@@ -113,7 +113,7 @@ SETTINGS: tuple[dict[str, Any], ...] = (
 )
 
 
-@pytest.mark.parametrize("asked", SETTINGS[1:])
+@pytest.mark.parametrize("asked", SETTINGS[1:2])
 def test_a_shop_is_the_same(spark: Any, tmp_path: Path, asked: dict[str, Any]) -> None:
     """A generated shop with redeliveries, bots, refunds and two currencies."""
     write(tmp_path, 5_000, seed=7, segment_bytes=500_000)
@@ -122,7 +122,7 @@ def test_a_shop_is_the_same(spark: Any, tmp_path: Path, asked: dict[str, Any]) -
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("asked", SETTINGS)
+@pytest.mark.parametrize("asked", SETTINGS[1:])
 def test_a_large_shop_is_the_same(spark: Any, tmp_path: Path, asked: dict[str, Any]) -> None:
     """The same, of as many events as a test can wait for."""
     write(tmp_path, 100_000, seed=8, segment_bytes=5_000_000)

@@ -12,7 +12,7 @@ from random import Random
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lastclick import measure, read_log
@@ -62,6 +62,7 @@ def compress(file: Path) -> None:
     file.unlink()
 
 
+@settings(max_examples=25)  # each rolls several times
 @given(strategies.questions(), st.integers(0, 2**16))
 def test_rolled_batch_by_batch_is_everything(
     question: tuple[list[Line], dict[str, Any]], seed: int
@@ -82,6 +83,7 @@ def test_rolled_batch_by_batch_is_everything(
             assert rolled(log, state, arguments) == everything(log, arguments)
 
 
+@settings(max_examples=25)  # each rolls several times
 @given(strategies.questions(), st.integers(0, 2**16))
 def test_rolled_as_of_any_instant_is_everything(
     question: tuple[list[Line], dict[str, Any]], seed: int
