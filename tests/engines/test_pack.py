@@ -38,7 +38,7 @@ from lastclick.engines import duckdb as engine
 from lastclick.engines._parquet import COLUMNS
 from tests.engines.test_duckdb import DECLARED, ODD, Lines, event, refusal, same, written
 
-HERE = settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
+HERE = settings(max_examples=3, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def content(log: Path) -> Counter[Event | bytes]:
@@ -421,7 +421,10 @@ def packed_after_all(tmp_path: Path, to: Path, whole: dict[str, bytes]) -> None:
     assert tree(to) == whole
 
 
-@pytest.mark.parametrize("deadly", [1, 20, 70])
+@pytest.mark.parametrize(
+    "deadly",
+    [20, pytest.param(1, marks=pytest.mark.long), pytest.param(70, marks=pytest.mark.long)],
+)
 def test_a_kill_at_a_bad_moment(tmp_path: Path, whole: dict[str, bytes], deadly: int) -> None:
     """Before the first file is whole, in a batch, and in a later one."""
     to = tmp_path / "packed"

@@ -71,7 +71,7 @@ def same_answer(spark: Any, folder: Path, lines: Lines, options: dict[str, Any])
         assert refused(lambda: engine.measure(log, session=spark, **asked)) == reason
 
 
-@pytest.mark.parametrize("name", list(ALL)[9::76])
+@pytest.mark.parametrize("name", list(ALL)[9::114])
 def test_some_cases_are_the_same(spark: Any, name: str, tmp_path: Path) -> None:
     """Conformance cases, whole: more than what the case itself expects."""
     same_answer(spark, tmp_path, lines_of(ALL[name]), ALL[name]["options"])
@@ -113,6 +113,7 @@ SETTINGS: tuple[dict[str, Any], ...] = (
 )
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("asked", SETTINGS[1:2])
 def test_a_shop_is_the_same(spark: Any, tmp_path: Path, asked: dict[str, Any]) -> None:
     """A generated shop with redeliveries, bots, refunds and two currencies."""

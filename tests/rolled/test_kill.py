@@ -98,7 +98,7 @@ def killed(folder: Path, *, events: int, kills: int, before: int) -> int:
 
 def test_three_kills(tmp_path: Path) -> None:
     """The shortest form of it, for every day."""
-    assert killed(tmp_path, events=2_000, kills=3, before=2) >= 3
+    assert killed(tmp_path, events=800, kills=3, before=2) >= 3
 
 
 @pytest.mark.long
