@@ -59,14 +59,13 @@ def lines(*numbers: int | str, note: str = "") -> bytes:
 
 def by_segment(log: Path) -> list[list[dict[str, Any]]]:
     """The whole lines of each segment, oldest first; closed ones may be compressed by now."""
-    found: dict[Path, list[dict[str, Any]]] = {}
+    found: dict[Path, dict[bytes, dict[str, Any]]] = {}
     for path, _, content in read_log(log).lines():
         with suppress(ValueError):  # a killed process left a part of its last line
             plain = path.with_name(path.name.removesuffix(".gz"))
-            lines = found.setdefault(plain, [])
-            if (line := json.loads(content)) not in lines:  # both files stand there for a moment
-                lines.append(line)
-    return list(found.values())
+            line = json.loads(content)
+            found.setdefault(plain, {})[content] = line  # both files stand there for a moment
+    return [list(lines.values()) for lines in found.values()]
 
 
 def written(log: Path) -> list[dict[str, Any]]:
