@@ -16,7 +16,18 @@ from lastclick.errors import ConfigError, DeliveryError
 from lastclick.sinks import FileSink, SinkStats
 from lastclick.sinks._segment import Segment
 from tests.disks import fill, mount
-from tests.sinks.logs import NOON, content, declared, entered, ids, lost, open_files, read, segments
+from tests.sinks.logs import (
+    NOON,
+    content,
+    declared,
+    entered,
+    ids,
+    lost,
+    open_files,
+    read,
+    segments,
+    settle,
+)
 
 
 def emit_until_full(sink: FileSink, count: int) -> tuple[list[str], list[str]]:
@@ -302,6 +313,7 @@ def test_a_descriptor_that_was_closed_is_noticed(tmp_path: Path) -> None:
     """Who closes all descriptors, as daemons do, makes the log go on in a new segment."""
     sink = FileSink(tmp_path)
     sink.emit(entered(1))
+    settle()  # the thread of the upkeep could be given the number
     os.close(sink._segments.current.fd)
 
     with pytest.raises(DeliveryError, match="Bad file descriptor"):
@@ -320,6 +332,7 @@ def test_a_descriptor_that_is_another_files_is_left_alone(tmp_path: Path) -> Non
     sink.emit(entered(1))
     other = os.open(tmp_path / "other", os.O_RDWR | os.O_CREAT)
     number = sink._segments.current.fd
+    settle()
     os.dup2(other, number)
 
     now[0] += 1.0
