@@ -2,11 +2,13 @@
 
 import os
 import subprocess
+import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
+from hypothesis import is_hypothesis_test, settings
 
 from tests.disks import mount
 
@@ -17,6 +19,30 @@ settings.register_profile("local", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)
 settings.register_profile("few", settings.get_profile("ci"), max_examples=20)
 settings.load_profile("ci" if os.environ.get("CI") else "local")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[object]:
+    """Coverage leaves out what runs long: it would take twice as long, and shows no other line."""
+    law = is_hypothesis_test(getattr(item, "obj", None))
+    if law or item.get_closest_marker("untraced"):
+        with untraced():
+            return (yield)
+    return (yield)
+
+
+@contextmanager
+def untraced() -> Iterator[None]:
+    """Stop measuring coverage, here and in processes that are started."""
+    coverage = sys.modules.get("coverage")
+    measuring = coverage.Coverage.current() if coverage else None
+    with pytest.MonkeyPatch.context() as patch:
+        if measuring:
+            patch.delenv("COVERAGE_PROCESS_CONFIG", raising=False)
+            measuring.stop()
+        yield
+        if measuring:
+            measuring.start()
 
 
 @pytest.fixture(scope="session")

@@ -377,8 +377,8 @@ MUTANTS = {
         "customer_gap_one_microsecond_past_w",
     ),
     "the first cart value is the last": (
-        r"max\((\{[^}]*\})\) AS closing",
-        r"min(\1) AS closing",
+        r"max\((\{[^}]*\})\)( FILTER \([^)]*\) AS closing)",
+        r"min(\1)\2",
         "last_value_counts",
     ),
     "a deeper step seen before is waited for": (

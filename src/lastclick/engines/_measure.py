@@ -10,11 +10,11 @@ from zoneinfo import ZoneInfo
 import attrs
 
 from lastclick._gather import Chosen, Records, choose
-from lastclick._rows import Rows, instant, local
+from lastclick._rows import CANCELLED, REFUNDED, Rows, instant, local
 from lastclick.engines._cells import Row, cells_of
 from lastclick.engines._dialect import Dialect
 from lastclick.engines._sql import DAY, QUARTER_HOUR, Table, Template
-from lastclick.engines._told import Told
+from lastclick.engines._told import CHECKOUT, EXCLUDED, SEEN, Told
 from lastclick.metrics import Counts, Delivery, Report, report_from
 from lastclick.metrics._count import Asked
 from lastclick.metrics._counts import LOG
@@ -29,14 +29,10 @@ class Read:
     """What an engine's reading met; the rows are in its table ``facts``.
 
     Attributes:
-        earliest: The earliest instant in the rows, None where there are none.
-        latest: The latest shopper event, None where there is none.
         redelivered: Events that came more than once.
         problems: What could not be read, where the source says so.
     """
 
-    earliest: int | None
-    latest: int | None
     redelivered: int
     problems: Any
 
@@ -60,12 +56,16 @@ def report_by(engine: Engine, chosen: Chosen, question: Asked, progress: Progres
     rows, records = question.rows(), Records()
     choose(rows, chosen)
     read = engine.read(rows, records, question)
-    declaration = records.definition(rows, chosen, read.latest)
-    basis = question.basis(rows.funnel or "", declaration, read.latest)
+    kinds, excluded, earliest, latest = _seen(engine)
+    declaration = records.definition(rows, chosen, latest)
+    basis = question.basis(rows.funnel or "", declaration, latest)
     as_of = -1 if basis.as_of is None else basis.as_of
-    earliest = as_of if read.earliest is None else min(read.earliest, as_of)
-    template = Template(basis, as_of, offsets(basis.timezone, earliest, as_of), engine.dialect)
-    tables, selects = list(template.tables()), list(Told(template).all())
+    first = as_of if earliest is None else min(earliest, as_of)
+    zone = offsets(basis.timezone, first, as_of)
+    template = Template(basis, as_of, kinds, excluded, zone, engine.dialect)
+    told = list(Told(template).all())
+    tables = [*template.tables(), *(one for one in told if isinstance(one, Table))]
+    selects = [one for one in told if isinstance(one, str)]
     done, all_ = 0, len(tables) + len(selects)
     for table in tables:
         engine.make(table)
@@ -87,6 +87,21 @@ def report_by(engine: Engine, chosen: Chosen, question: Asked, progress: Progres
     seconds = time.perf_counter() - began
     delivery = Delivery(read.redelivered, seconds, read.problems, engine.dialect.name)
     return attrs.evolve(report_from(Counts(basis, cells)), reading=delivery)
+
+
+def _seen(engine: Engine) -> tuple[set[int], bool, int | None, int | None]:
+    """The kinds of rows, whether some are excluded, the first instant, the last shopper event."""
+    kinds, excluded = set(), False
+    firsts, lasts = [], []
+    for _, _, _, kind, checkout, left_out, _, first, last in engine.answer(SEEN):
+        assert kind is not None
+        assert first is not None
+        kinds.add(kind)
+        excluded |= left_out == EXCLUDED
+        firsts.append(first)
+        if kind in (REFUNDED, CANCELLED) or (kind < REFUNDED and checkout == CHECKOUT):
+            lasts.append(last)
+    return kinds, excluded, min(firsts, default=None), max(lasts, default=None)
 
 
 def offsets(timezone: str, earliest: int, latest: int) -> list[tuple[int, int]]:

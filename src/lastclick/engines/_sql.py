@@ -8,7 +8,7 @@ Tables, in order: ``kept`` (rows that count), ``attempts`` (one a checkout), ``j
 what is counted, the same unless customers are the unit), ``credited`` (one an order).
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 
 import attrs
 
@@ -48,13 +48,22 @@ class Template:
     Args:
         basis: What is counted.
         as_of: Its instant.
+        kinds: The kinds of rows there are.
+        excluded: Whether some rows are excluded.
         offsets: From which instant on the zone's clocks are ahead by how many microseconds.
         dialect: Whose words to use.
     """
 
     def __init__(
-        self, basis: Basis, as_of: int, offsets: Sequence[tuple[int, int]], dialect: Dialect
+        self,
+        basis: Basis,
+        as_of: int,
+        kinds: Set[int],
+        excluded: bool,
+        offsets: Sequence[tuple[int, int]],
+        dialect: Dialect,
     ) -> None:
+        self.kinds, self.excluded = kinds, excluded
         self.basis, self.as_of, self.say = basis, as_of, dialect
         self._offsets = offsets
         self.law: Law = basis.law
@@ -115,7 +124,9 @@ class Template:
         yield from self._orders()
         yield from self._waits()
         yield from self._carts()
-        yield from self._persons()
+        yield self._spans()
+        if ASSIGNED in self.kinds:
+            yield from self._persons()
 
     def _kept(self) -> Iterator[Table]:
         yield Table(
@@ -421,7 +432,7 @@ class Template:
         yield Table(
             "carts",
             f"""SELECT r.k, count(*) AS shown, {self.pick("min", parts)} AS opening,
-                {self.pick("max", parts)} AS closing
+                {self.pick("max", parts, "j.order_at IS NULL")} AS closing
             FROM {self.rows} r JOIN journeys j ON j.k = r.k
             WHERE r.pos IS NOT NULL AND r.units IS NOT NULL AND j.decided GROUP BY r.k""",
         )
@@ -446,7 +457,7 @@ class Template:
 
     # Persons
 
-    def _persons(self) -> Iterator[Table]:
+    def _spans(self) -> Table:
         counted = (
             "count(*) AS x, count(*) FILTER (WHERE outcome = 'in_flight') AS going_on,"
             " count(*) FILTER (WHERE order_at IS NOT NULL) AS ordered"
@@ -457,7 +468,9 @@ class Template:
                 f" UNION ALL SELECT who, cell, {counted} FROM journeys"
                 " WHERE counted GROUP BY who, cell"
             )
-        yield Table("spans", spans)
+        return Table("spans", spans)
+
+    def _persons(self) -> Iterator[Table]:
         draw = {"since": "r.t", "arm": "r.what", "share": "coalesce(r.currency, '')"}
         draw |= {"checkout_id": "r.checkout_id", "k": "r.k"}
         drawn = ", ".join(f"{self._part('o', name, tuple(draw))} AS {name}" for name in draw)

@@ -1,17 +1,27 @@
 """What the tables of `lastclick.engines._sql` come to: selects whose rows are counts.
 
-Each row has a name, a cell (group and day), up to five parts of a key, and a number; what a name's
-parts are, `lastclick.engines._cells` knows.
+What several of them count is a table, too; what a log has none of is not asked for. Each row has
+a name, a cell (group and day), up to five parts of a key, and a number; what a name's parts are,
+`lastclick.engines._cells` knows.
 """
 
 from collections.abc import Iterator
 
 from lastclick._rows import ASSIGNED, CANCELLED, FAILED, ORDERED, REFUNDED, SURVEYED, UNKNOWN
-from lastclick.engines._sql import DAY, SECOND, Template
+from lastclick.engines._sql import DAY, SECOND, Table, Template
 from lastclick.events import ORDER
 from lastclick.metrics._tally import ABOVE, SURPRISES
 
 _LOG = {"cell": "''", "day": "0"}
+CHECKOUT, EXCLUDED = "checkout", "excluded"
+
+
+#: What is in the rows at all: by kind (``p``) the first instant (``i``) and the last (``n``),
+#: where those with a checkout (``a``) and excluded ones (``b``) are told apart.
+SEEN = f"""SELECT 'seen' AS name, '' AS cell, 0 AS day, kind AS p,
+    CASE WHEN checkout_id IS NULL THEN '' ELSE '{CHECKOUT}' END AS a,
+    CASE WHEN excluded THEN '{EXCLUDED}' ELSE '' END AS b, NULL AS c, min(t) AS i, max(t) AS n
+    FROM facts WHERE t IS NOT NULL GROUP BY kind, checkout_id IS NULL, excluded"""
 
 
 class Told:
@@ -51,22 +61,28 @@ class Told:
             f" FROM {source} WHERE {where}{grouped} HAVING count(*) > 0"
         )
 
-    def all(self) -> Iterator[str]:
-        """All of them."""
+    def all(self) -> Iterator[Table | str]:
+        """All of them, and the tables that they need."""
+        kinds = self._template.kinds
         yield from self._journeys()
         yield from self._seconds()
         yield from self._unpaid()
-        yield from self._failures()
+        if FAILED in kinds:
+            yield from self._failures()
         yield from self._surprises()
-        yield from self._answers()
+        if SURVEYED in kinds:
+            yield from self._answers()
         if self._template.basis.closed:
             yield from self._chain()
         yield from self._orders()
-        yield from self._unmatched()
-        yield from self._excluded()
+        if kinds & {REFUNDED, CANCELLED}:
+            yield from self._unmatched()
+        if self._template.excluded:
+            yield from self._excluded()
         yield from self._clusters()
         yield from self._again()
-        yield from self._trials()
+        if ASSIGNED in kinds:
+            yield from self._trials()
         yield from self._facts()
         yield from self._strays()
 
@@ -94,52 +110,59 @@ class Told:
                 p=f"{place}",
             )
 
-    def _seconds(self) -> Iterator[str]:
+    def _seconds(self) -> Iterator[Table | str]:
         places = self._template.places
+        waits = []
         for place in places:
             since = f"j.f{place}"
             nexts = [f"CASE WHEN j.order_at >= {since} THEN j.order_at END"]
             if place < places[-1]:
                 later = ", ".join(f"j.f{after}" for after in places[place + 1 :])
                 nexts.append(f"CASE WHEN j.orderly THEN coalesce({later}) ELSE s.w{place} END")
-            source = (
-                f"(SELECT j.cell, j.day, {self._template.least(nexts)} - {since} AS wait"
-                " FROM journeys j LEFT JOIN strayed s ON s.k = j.k"
-                f" WHERE j.counted AND j.decided AND {since} IS NOT NULL) w"
-            )
+            waits.append(f"{self._template.least(nexts)} - {since} AS w{place}")
+        yield Table(
+            "waits",
+            f"""SELECT j.cell AS cell, j.day AS day, {", ".join(waits)}
+            FROM journeys j LEFT JOIN strayed s ON s.k = j.k WHERE j.counted AND j.decided""",
+        )
+        for place in places:
             yield self.tell(
                 "seconds",
-                source,
-                where="wait IS NOT NULL",
+                "waits",
+                where=f"w{place} IS NOT NULL",
                 p=f"{place}",
-                i=self._say.div("wait", SECOND),
+                i=self._say.div(f"w{place}", SECOND),
             )
 
-    def _unpaid(self) -> Iterator[str]:
+    def _unpaid(self) -> Iterator[Table | str]:
         names = ("t", "pos", "kind", "event_id", "units", "currency")
         units, currency = (
             self._say.part("c.closing", name, names) for name in ("units", "currency")
         )
-        source = (
-            f"(SELECT j.cell, j.day, j.deepest, j.outcome, c.k IS NOT NULL AS valued,"
+        yield Table(
+            "unpaid",
+            f"SELECT j.cell AS cell, j.day AS day, j.deepest AS deepest, j.outcome AS outcome,"
+            f" c.k IS NOT NULL AS valued,"
             f" {units} AS units, {currency} AS currency"
             " FROM journeys j LEFT JOIN carts c ON c.k = j.k"
-            " WHERE j.counted AND j.decided AND j.order_at IS NULL) u"
+            " WHERE j.counted AND j.decided AND j.order_at IS NULL",
         )
         step = {"p": "deepest", "a": "outcome"}
-        yield self.tell("unvalued", source, where="NOT valued", **step)
-        yield self.tell("valued", source, where="valued", **step, b="currency")
+        yield self.tell("unvalued", "unpaid", where="NOT valued", **step)
+        yield self.tell("valued", "unpaid", where="valued", **step, b="currency")
         total = f"sum({self._say.wide('units')})"
-        yield self.tell("value", source, total, where="valued", **step, b="currency")
+        yield self.tell("value", "unpaid", total, where="valued", **step, b="currency")
 
-    def _failures(self) -> Iterator[str]:
+    def _failures(self) -> Iterator[Table | str]:
         places = self._template.places
         later = " ".join(
             f"WHEN {place} THEN {self._template.greatest([f'j.l{at}' for at in places[place:]])}"
             for place in places
         )
-        source = (
-            f"(SELECT j.cell, j.day, f.k, f.pos, f.reason, f.number,"
+        yield Table(
+            "failing",
+            "SELECT j.cell AS cell, j.day AS day, f.k AS k, f.pos AS pos, f.reason AS reason,"
+            " f.number AS number,"
             f" CASE f.pos {later} END > f.t OR coalesce(j.order_at > f.t, false) AS went_on,"
             " j.order_at IS NOT NULL AS ordered"
             " FROM (SELECT k, pos, reason, min(t) AS t, count(*) AS number"
@@ -147,32 +170,35 @@ class Told:
             f" min(t) AS t FROM {self._rows} WHERE kind = {FAILED} AND pos IS NOT NULL"
             " GROUP BY k, pos, coalesce(more, ''), checkout_id, event_id) e"
             " GROUP BY k, pos, reason) f"
-            " JOIN journeys j ON j.k = f.k WHERE j.decided) g"
+            " JOIN journeys j ON j.k = f.k WHERE j.decided",
         )
         each = {"p": "pos", "a": "reason"}
-        yield self.tell("failures", source, "sum(number)", **each)
-        yield self.tell("failed", source, **each)
-        yield self.tell("failed_any", source, "count(DISTINCT k)", p="pos")
-        yield self.tell("retried", source, where="went_on", **each)
-        yield self.tell("failed_ordered", source, where="ordered", **each)
+        yield self.tell("failures", "failing", "sum(number)", **each)
+        yield self.tell("failed", "failing", **each)
+        yield self.tell("failed_any", "failing", "count(DISTINCT k)", p="pos")
+        yield self.tell("retried", "failing", where="went_on", **each)
+        yield self.tell("failed_ordered", "failing", where="ordered", **each)
 
-    def _surprises(self) -> Iterator[str]:
+    def _surprises(self) -> Iterator[Table | str]:
         more = "100 * (t.units - t.base)"
         bands = " ".join(f"WHEN {more} <= {limit} * t.base THEN {limit}" for limit in SURPRISES[1:])
-        source = (
-            f"(SELECT j.cell, j.day, t.pos, CASE WHEN {more} <= 0 THEN 0 {bands} ELSE {ABOVE} END"
-            " AS band, j.order_at IS NULL AND t.pos = j.deepest AS ended"
-            " FROM totals t JOIN journeys j ON j.k = t.k) s"
+        yield Table(
+            "surprised",
+            "SELECT j.cell AS cell, j.day AS day, t.pos AS pos,"
+            f" CASE WHEN {more} <= 0 THEN 0 {bands} ELSE {ABOVE} END AS band,"
+            " j.order_at IS NULL AND t.pos = j.deepest AS ended"
+            " FROM totals t JOIN journeys j ON j.k = t.k",
         )
-        yield self.tell("surprise", source, p="pos", i="band")
-        yield self.tell("surprise_left", source, where="ended", p="pos", i="band")
+        yield self.tell("surprise", "surprised", p="pos", i="band")
+        yield self.tell("surprise_left", "surprised", where="ended", p="pos", i="band")
 
-    def _answers(self) -> Iterator[str]:
+    def _answers(self) -> Iterator[Table | str]:
         say, pick = self._say, self._template.pick
         part, reasoned = ("t", "event_id", "given"), "r.what <> ''"
         told = {"t": "r.t", "event_id": "r.event_id"}
-        source = (
-            "(SELECT cell, day, place,"
+        yield Table(
+            "answered",
+            "SELECT cell, day, place,"
             f" CASE WHEN reasons > 0 THEN {say.part('latest', 'given', part)} END AS reason,"
             f" CASE WHEN scores > 0 THEN {say.part('rated', 'given', part)} END AS score"
             " FROM (SELECT k, cell, day, place, count(*) FILTER (WHERE r.what <> '') AS reasons,"
@@ -184,11 +210,11 @@ class Told:
             " CASE WHEN j.order_at IS NULL OR r.t < j.order_at THEN 'exit' ELSE 'order' END"
             f" AS place FROM {self._rows} r JOIN journeys j ON j.k = r.k"
             f" WHERE r.kind = {SURVEYED} AND j.counted) r"
-            " GROUP BY k, cell, day, place) p) q"
+            " GROUP BY k, cell, day, place) p",
         )
-        yield self.tell("answered", source, a="place")
-        yield self.tell("reason", source, where="reason IS NOT NULL", a="place", b="reason")
-        yield self.tell("score", source, where="score IS NOT NULL", a="place", i="score")
+        yield self.tell("answered", "answered", a="place")
+        yield self.tell("reason", "answered", where="reason IS NOT NULL", a="place", b="reason")
+        yield self.tell("score", "answered", where="score IS NOT NULL", a="place", i="score")
 
     def _chain(self) -> Iterator[str]:
         template, say = self._template, self._say
@@ -270,7 +296,7 @@ class Told:
         )
         yield tell("excluded_events", of_orders, **_LOG)
 
-    def _clusters(self) -> Iterator[str]:
+    def _clusters(self) -> Iterator[Table | str]:
         tell, text, wide = self.tell, self._say.text, self._say.wide
         yield tell(
             "ends",
@@ -284,29 +310,33 @@ class Told:
         if self._template.basis.by:
             nets += " UNION ALL SELECT who, cell, currency, net FROM credited"
             nets += " WHERE counted AND units >= 0"
-        source = (
-            f"(SELECT s.cell AS cell, y.currency AS currency, {wide('s.x')} AS x, y.y AS y FROM"
+        yield Table(
+            "clusters",
+            f"SELECT s.cell AS cell, y.currency AS currency, {wide('s.x')} AS x, y.y AS y FROM"
             f" (SELECT who, cell, currency, sum(net) AS y FROM ({nets}) n"
             " GROUP BY who, cell, currency) y"
-            " JOIN spans s ON s.who = y.who AND s.cell = y.cell) c"
+            " JOIN spans s ON s.who = y.who AND s.cell = y.cell",
         )
         for what, number in (("y", "y"), ("yy", "y * y"), ("xy", "x * y")):
-            yield tell("cluster", source, f"sum({number})", day="0", a=f"'{what}'", b="currency")
+            yield tell(
+                "cluster", "clusters", f"sum({number})", day="0", a=f"'{what}'", b="currency"
+            )
 
-    def _again(self) -> Iterator[str]:
-        source = (
-            "(SELECT who, min(CASE WHEN place = 1 THEN t END) AS first_at,"
+    def _again(self) -> Iterator[Table | str]:
+        yield Table(
+            "again",
+            "SELECT who, min(CASE WHEN place = 1 THEN t END) AS first_at,"
             " min(CASE WHEN place = 2 THEN t END) AS next_at,"
             " min(CASE WHEN place = 1 THEN CASE WHEN counted THEN cell ELSE '*' END END) AS cell,"
             " min(CASE WHEN place = 1 THEN day END) AS day"
             " FROM (SELECT who, t, counted, cell, day,"
             " row_number() OVER (PARTITION BY who ORDER BY t, cell, day) AS place"
-            " FROM credited WHERE customer IS NOT NULL) p GROUP BY who) o"
+            " FROM credited WHERE customer IS NOT NULL) p GROUP BY who",
         )
         since = self._say.div(f"{self._template.as_of} - first_at", DAY)
-        yield self.tell("once", source, where="next_at IS NULL", i=since)
+        yield self.tell("once", "again", where="next_at IS NULL", i=since)
         days = self._say.div(f"next_at - first_at + {DAY - 1}", DAY)
-        yield self.tell("again", source, where="next_at IS NOT NULL", i=days)
+        yield self.tell("again", "again", where="next_at IS NOT NULL", i=days)
         within = self._template.within
         elsewhere = (
             "(SELECT lost, last_at, min(CASE WHEN lost = 0 THEN t END)"

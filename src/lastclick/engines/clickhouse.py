@@ -125,18 +125,7 @@ class _ClickHouse:
         if rows.funnel is None:
             rows.funnel = min(rows.funnels, default=None)
         self._copy(source, rows.funnel or "", question)
-        back = f"kind IN ({REFUNDED}, {CANCELLED})"
-        ((earliest, latest),) = server.rows(
-            "find the latest event",
-            f"""SELECT min(t), max(t) FILTER (WHERE {back}
-                OR kind < {REFUNDED} AND checkout_id IS NOT NULL) FROM facts""",
-        )
-        return Read(
-            None if earliest is None else int(earliest),
-            None if latest is None else int(latest),
-            self._redelivered(back),
-            attrs.evolve(problems, lines=lines),
-        )
+        return Read(self._redelivered(), attrs.evolve(problems, lines=lines))
 
     def make(self, table: Table) -> None:
         """Make a table."""
@@ -200,8 +189,9 @@ class _ClickHouse:
         told = [(text, json.dumps(json.loads(text))) for text in found]
         return [(text, spelling) for text, spelling in told if text != spelling]
 
-    def _redelivered(self, back: str) -> int:
+    def _redelivered(self) -> int:
         """How many rows came before; a refund is told apart by less than an attempt's event."""
+        back = f"kind IN ({REFUNDED}, {CANCELLED})"
         order = "kind, what, t, event_id, more, units, currency, excluded"
         return sum(
             self._number(

@@ -77,7 +77,9 @@ def measure(
     with ExitStack() as stack:
         if connection is None:
             folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="lastclick-"))
-            connection = stack.enter_context(duckdb.connect(config={"temp_directory": folder}))
+            config: dict[str, Any] = {"temp_directory": folder}
+            config["checkpoint_threshold"] = "1TB"  # tables of a report need not be tidied
+            connection = stack.enter_context(duckdb.connect(config=config))
         own = stack.enter_context(connection.cursor())  # its temporary tables end with it
         ((ordered,),) = own.execute("SELECT current_setting('preserve_insertion_order')").fetchall()
         if not ordered:
@@ -117,12 +119,7 @@ class _DuckDB:
             SELECT * FROM told UNION ALL SELECT {", ".join(_COLUMNS)} FROM lines
             WHERE kind IS NOT NULL AND funnel = {self.dialect.quoted(rows.funnel or "")}"""
         )
-        back = f"kind IN ({REFUNDED}, {CANCELLED})"
-        ((earliest, latest),) = self._rows(
-            f"""SELECT min(t), max(t) FILTER (WHERE {back}
-                OR kind < {REFUNDED} AND checkout_id IS NOT NULL) FROM facts"""
-        )
-        return Read(earliest, latest, self._redelivered(back), problems)
+        return Read(self._redelivered(), problems)
 
     def make(self, table: Table) -> None:
         """Make a table."""
@@ -293,18 +290,21 @@ class _DuckDB:
                 spelt = [json.dumps(json.loads(text)), text]
                 self._connection.execute("UPDATE lines SET grp = ? WHERE grp = ?", spelt)
 
-    def _redelivered(self, back: str) -> int:
+    def _redelivered(self) -> int:
         """How many rows came before; a refund is told apart by less than an attempt's event."""
-        again = (
-            "hash(event_id) IN (SELECT hash(event_id) FROM facts GROUP BY 1 HAVING count(*) > 1)"
+        self._run(
+            """CREATE TEMP TABLE again AS SELECT * FROM facts WHERE hash(event_id) IN (
+                SELECT hash(event_id) FROM facts GROUP BY 1 HAVING count(*) > 1)"""
         )
+        back = f"kind IN ({REFUNDED}, {CANCELLED})"
         order = "kind, what, t, event_id, more, units, currency, excluded"
-        ((attempts,),) = self._rows(
-            f"SELECT count(*) - count(DISTINCT facts) FROM facts WHERE NOT {back} AND {again}"
+        ((attempts, orders),) = self._rows(
+            f"""SELECT count(*) FILTER (WHERE NOT {back})
+                    - count(DISTINCT again) FILTER (WHERE NOT {back}),
+                count(*) FILTER (WHERE {back})
+                    - count(DISTINCT row({order})) FILTER (WHERE {back}) FROM again"""
         )
-        ((orders,),) = self._rows(
-            f"SELECT count(*) - count(DISTINCT row({order})) FROM facts WHERE {back} AND {again}"
-        )
+        self._run("DROP TABLE again")
         return int(attempts + orders)
 
 

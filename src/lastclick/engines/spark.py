@@ -176,12 +176,7 @@ class _Spark:
             ),
             keep=False,
         )
-        back = f"kind IN ({REFUNDED}, {CANCELLED})"
-        ((earliest, latest),) = self._rows(
-            f"""SELECT min(t), max(t) FILTER (WHERE {back}
-                OR kind < {REFUNDED} AND checkout_id IS NOT NULL) FROM facts"""
-        )
-        return Read(earliest, latest, self._redelivered(back), problems)
+        return Read(self._redelivered(), problems)
 
     def make(self, table: Table) -> None:
         """Make a table."""
@@ -223,8 +218,9 @@ class _Spark:
         session = self._tables.session
         self._tables.put("spelt", session.createDataFrame(spelt, "written STRING, spelt STRING"))
 
-    def _redelivered(self, back: str) -> int:
+    def _redelivered(self) -> int:
         """How many rows came before; a refund is told apart by less than an attempt's event."""
+        back = f"kind IN ({REFUNDED}, {CANCELLED})"
         orders = "kind, what, t, event_id, more, units, currency, excluded"
         counted = self._rows(
             f"""SELECT count(*) AS n FROM facts
