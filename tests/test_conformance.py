@@ -55,6 +55,7 @@ def test_oracle_agrees_with_the_case(name: str, delivery: str) -> None:
     assert differences(case["expect"], got) == []
 
 
+@pytest.mark.untraced
 @pytest.mark.parametrize("delivery", DELIVERIES)
 @pytest.mark.parametrize("name", ALL)
 def test_library_agrees_with_the_case(name: str, delivery: str) -> None:
@@ -124,6 +125,7 @@ def test_counts_equal_the_oracle(question: tuple[list[dict[str, Any]], dict[str,
     assert got == expected
 
 
+@pytest.mark.untraced
 @pytest.mark.parametrize(
     "options",
     [

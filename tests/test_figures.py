@@ -157,6 +157,7 @@ LOGS: dict[str, list[Event]] = {
 }
 
 
+@pytest.mark.untraced
 @pytest.mark.parametrize("by", [(), "device"])
 @pytest.mark.parametrize("name", LOGS)
 def test_a_log_with_little_to_say_gives_reasons(name: str, by: Any) -> None:

@@ -684,6 +684,7 @@ def run_threads(count: int, work: Callable[[int], object]) -> None:
         thread.join()
 
 
+@pytest.mark.untraced
 def test_counts_of_eight_threads_are_exact() -> None:
     """16,000 calls from 8 threads, a quarter of each kind, are all counted under their kind."""
     sink = MemorySink()
@@ -1139,6 +1140,7 @@ ESSENTIAL = {
 }
 
 
+@pytest.mark.untraced
 @pytest.mark.parametrize("evil", EVIL.values(), ids=EVIL)
 @pytest.mark.parametrize("argument", ARGUMENTS)
 @pytest.mark.parametrize("clock", [None, lambda: NOON], ids=["now", "at noon"])

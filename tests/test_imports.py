@@ -284,6 +284,7 @@ def test_snowplow_answers_hold_by_session(checkouts, shared):
 # Through a log, twice -----------------------------------------------------------------------------
 
 
+@pytest.mark.untraced
 @pytest.mark.parametrize(
     ("folder", "files"),
     [

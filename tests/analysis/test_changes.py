@@ -53,6 +53,7 @@ def test_several_changes_are_found_one_by_one() -> None:
     assert [round(point.after.estimate or 0, 2) for point in found.points] == [0.4, 0.6]
 
 
+@pytest.mark.untraced
 def test_where_nothing_changed_alarms_are_as_rare_as_stated() -> None:
     """In 60 quiet series at most a few alarms, where 3 of 60 would be the stated most."""
     alarms = sum(bool(changes(report([0.4] * 8, 60, seed)).points) for seed in range(60))

@@ -54,6 +54,7 @@ def test_a_difference_lies_in_its_interval(n: int) -> None:
         assert difference_coverage(9 * n, lifted, n, p) > 0.94
 
 
+@pytest.mark.untraced
 @pytest.mark.parametrize("buyers", [2, 10, 50])
 def test_a_small_holdout_holds_by_orders_and_not_by_welch(buyers: int) -> None:
     """Orders, and revenue by a common order value, hold where Welch is too narrow."""
@@ -76,6 +77,7 @@ def test_a_holdout_with_many_buyers_needs_no_common_order_value() -> None:
     assert held.share("as shown") > 0.94 - by_chance(runs)
 
 
+@pytest.mark.untraced
 def test_looking_every_day_takes_a_sequence() -> None:
     """Over 30 looks Welch finds a difference that is not there five times too often."""
     runs = 60
@@ -88,6 +90,7 @@ def test_looking_every_day_takes_a_sequence() -> None:
         assert alarms[name] < 0.05 + by_chance(runs, 0.05) / 2
 
 
+@pytest.mark.untraced
 def test_repeat_customers_are_clusters() -> None:
     """As if attempts were apart the interval is too narrow; by customer it holds."""
     runs = 500
@@ -117,6 +120,7 @@ def test_quiet_weeks_have_as_few_change_points_as_stated() -> None:
     assert alarms < 0.05 + by_chance(runs, 0.05)
 
 
+@pytest.mark.untraced
 def test_a_log_that_was_cut_tells_its_future() -> None:
     """Kaplan-Meier and the early mean hold; taking those in flight for abandoned is off."""
     runs, truth = 250, 1 - within_a_week(1.0)
@@ -129,6 +133,7 @@ def test_a_log_that_was_cut_tells_its_future() -> None:
     assert held.mean("in flight as abandoned") > truth + 0.01
 
 
+@pytest.mark.untraced
 def test_the_other_intervals_hold_too() -> None:
     """CUPED, the median, rate and mix, Welch and the relative difference, at some hundreds."""
     runs = 300

@@ -14,6 +14,7 @@ duckdb_report = pytest.importorskip(
 )
 
 
+@pytest.mark.untraced
 @pytest.mark.parametrize("seed", [1, 2])
 def test_duckdb_gives_the_same_answer(tmp_path: Path, seed: int) -> None:
     """Every figure that DuckDB computes by hand-written SQL is that of the report."""

@@ -102,6 +102,7 @@ def test_very_many_logs_are_the_same(
     same_answer(tmp_path, *question)
 
 
+@pytest.mark.untraced
 @pytest.mark.parametrize(
     "asked",
     [
@@ -260,6 +261,7 @@ def test_events_and_logs_are_sources_too(tmp_path: Path) -> None:
     assert engine.measure(iter([*log, *log])).to_dict() == core.to_dict()
 
 
+@pytest.mark.untraced
 def test_many_events(tmp_path: Path) -> None:
     """More than are handed over at once."""
     write(tmp_path, 25_000, seed=3)

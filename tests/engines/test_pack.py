@@ -207,6 +207,7 @@ def test_again_is_nothing(tmp_path: Path) -> None:
     assert tree(tmp_path / "packed") == before
 
 
+@pytest.mark.untraced
 def test_the_same_segments_give_the_same_bytes(tmp_path: Path, monkeypatch: Any) -> None:
     """At another place too, and in as many batches."""
     monkeypatch.setattr(_pack, "_BATCH_BYTES", 400_000)
@@ -294,6 +295,7 @@ def test_beside_a_writer(tmp_path: Path) -> None:
     assert content(packed) == content(log)
 
 
+@pytest.mark.untraced
 def test_packed_and_fresh_together(tmp_path: Path) -> None:
     """Below one directory they are one log, with what is in both counted once."""
     write(tmp_path / "log", 3_000, seed=5, segment_bytes=300_000)

@@ -15,6 +15,7 @@ def test_there_are_three() -> None:
     assert [path.stem for path in EVERY] == ["first_look", "holdout", "two_weeks"]
 
 
+@pytest.mark.untraced
 @pytest.mark.parametrize("path", EVERY, ids=lambda path: path.stem)
 def test_a_notebook_gives_what_it_shows(path: Path, tmp_path: Path) -> None:
     """Every cell runs, in order and in an empty folder; the module renews what differs."""

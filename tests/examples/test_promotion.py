@@ -10,6 +10,7 @@ import pytest
 
 from lastclick.metrics import Incremental
 
+pytestmark = pytest.mark.long
 NOTEBOOK = Path(__file__).parent.parent.parent / "examples" / "promotion.ipynb"
 
 

@@ -132,6 +132,7 @@ def case_log(case: dict[str, Any], path: Path) -> dict[str, Any]:
     return asked
 
 
+@pytest.mark.untraced
 @pytest.mark.parametrize("case", CASES["cases"][::4], ids=lambda case: case["name"])
 def test_cases_are_told_alike(
     case: dict[str, Any], tmp_path: Path, few_bytes: None, monkeypatch: pytest.MonkeyPatch

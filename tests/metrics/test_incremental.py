@@ -303,6 +303,7 @@ def simulated(seed: int, customers: int, *, lift: float) -> Sequence[Event]:
     return events
 
 
+@pytest.mark.untraced
 def test_the_truth_is_within_the_interval() -> None:
     """Of 40 simulated experiments the interval of extra orders misses few, as 95 % should."""
     missed = 0

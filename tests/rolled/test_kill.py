@@ -96,6 +96,7 @@ def killed(folder: Path, *, events: int, kills: int, before: int) -> int:
     return hit
 
 
+@pytest.mark.untraced
 def test_three_kills(tmp_path: Path) -> None:
     """The shortest form of it, for every day."""
     assert killed(tmp_path, events=800, kills=3, before=2) >= 3

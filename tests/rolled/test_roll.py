@@ -207,6 +207,7 @@ def test_events_of_the_future_count_when_it_comes(log: Path, state: Path) -> Non
 # A log like a shop's
 
 
+@pytest.mark.untraced
 @pytest.mark.parametrize("unit", ["attempt", "customer"])
 def test_in_any_portions_it_is_the_same(
     tmp_path: Path, state: Path, unit: Any, monkeypatch: pytest.MonkeyPatch

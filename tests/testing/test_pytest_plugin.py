@@ -228,6 +228,7 @@ def test_a_chosen_base_directory_is_a_temporary_one(shop: pytest.Pytester) -> No
     shop.runpytest_subprocess("--basetemp", "here").assert_outcomes(passed=1)
 
 
+@pytest.mark.untraced
 def test_workers_of_xdist_capture_and_warn(shop: pytest.Pytester) -> None:
     """Each worker is a process with a shop of its own."""
     pytest.importorskip("xdist")
