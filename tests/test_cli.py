@@ -364,6 +364,47 @@ def test_report_without_duckdb(log, monkeypatch):
     assert 'pip install "lastclick[duckdb]"' in result.stderr
 
 
+def test_report_of_a_url(log):
+    """An engine reads it where it lies; what needs a log on this machine is refused."""
+    pytest.importorskip("duckdb")
+    url = log.as_uri()
+
+    result = run("report", url, "--engine", "duckdb")
+
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert result.stdout == run("report", log).stdout
+    unsaid = run("report", url)
+    assert unsaid.stderr.endswith("is a URL; add --engine duckdb or --engine spark\n")
+    watched = run("report", url, "--engine", "duckdb", "--html", "page.html", "--watch")
+    assert watched.stderr.endswith("--with-journeys and --watch need a log on this machine\n")
+    assert (unsaid.exit_code, watched.exit_code) == (2, 2)
+
+
+def test_report_by_clickhouse_needs_a_url(monkeypatch):
+    """A password is for the environment; a server that is not there is one sentence."""
+    pytest.importorskip("urllib3")
+    monkeypatch.delenv("LASTCLICK_CLICKHOUSE", raising=False)
+
+    unsaid = run("report", "lastclick.events", "--engine", "clickhouse")
+    monkeypatch.setenv("LASTCLICK_CLICKHOUSE", "http://127.0.0.1:1")
+    away = run("report", "lastclick.events", "--engine", "clickhouse")
+
+    assert "needs a URL in LASTCLICK_CLICKHOUSE: http://HOST:8123" in unsaid.stderr
+    assert "no answer from ClickHouse" in away.stderr
+    assert (unsaid.exit_code, away.exit_code) == (2, 2)
+
+
+@pytest.mark.parametrize("engine", ["spark", "clickhouse"])
+def test_report_without_the_extra_of_an_engine(engine, monkeypatch):
+    """It says what to install."""
+    monkeypatch.setattr("lastclick.cli.find_spec", lambda name: None)
+
+    result = run("report", "lastclick.events", "--engine", engine)
+
+    assert result.exit_code == 2
+    assert f'pip install "lastclick[{engine}]"' in result.stderr
+
+
 def test_pack_and_what_it_says(log, tmp_path):
     """What was packed is counted; a report reads it by itself, and says the same."""
     pytest.importorskip("duckdb")

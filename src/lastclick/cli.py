@@ -48,6 +48,7 @@ _SHOWN = 5
 _UNITS = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86_400, "w": 604_800}
 _EXCLUDED = "traffic=bot,staff,test"
 _SECRETS = "LASTCLICK_SECRETS"
+_CLICKHOUSE = "LASTCLICK_CLICKHOUSE"
 #: How often a log is looked at, in seconds, while it is watched.
 _WATCH_S = 2.0
 #: From how many bytes on a log is large: some seconds' work for the core.
@@ -62,6 +63,8 @@ class Engine(StrEnum):
     AUTO = "auto"
     PYTHON = "python"
     DUCKDB = "duckdb"
+    SPARK = "spark"
+    CLICKHOUSE = "clickhouse"
 
 
 class Every(StrEnum):
@@ -205,10 +208,10 @@ def _is_free(path: Path) -> bool:
 @app.command(epilog=_EXIT_CODES)
 def report(
     log: Annotated[
-        Path,
+        str,
         typer.Argument(
             help="A log: the directory that FileSink writes, or one file. Or the directory that "
-            "one was rolled to.",
+            "one was rolled to, or what the engine reads: a URL, or a table's name.",
             metavar="LOG",
         ),
     ],
@@ -267,7 +270,8 @@ def report(
         Engine,
         typer.Option(
             help="What counts; the report is the same. 'auto' takes DuckDB where it is installed "
-            "and the log is large."
+            "and the log is large. 'spark' takes the session that SPARK_REMOTE or its settings "
+            f"name, 'clickhouse' the server whose URL is in {_CLICKHOUSE}."
         ),
     ] = Engine.AUTO,
     format_: Annotated[
@@ -338,24 +342,35 @@ def report(
     }
     since = None if before is None else _instant(before, timezone)
     settings = PageFile() if theme is None else PageFile.load(theme)
-    if engine is Engine.DUCKDB and workers > 1:
-        _stop("--workers is for --engine python; DuckDB takes all cores", WRONG)
-    of_state = is_rolled(log)
-    by_duckdb = workers == 1 and not of_state and _by_duckdb(engine, log)
+    if engine not in (Engine.AUTO, Engine.PYTHON) and workers > 1:
+        _stop("--workers is for --engine python; the others take all cores", WRONG)
+    afar = engine in (Engine.SPARK, Engine.CLICKHOUSE) or "://" in log
+    if afar and (with_journeys or watch):
+        _stop("--with-journeys and --watch need a log on this machine", WRONG)
+    if afar and engine in (Engine.AUTO, Engine.PYTHON):
+        _stop(f"{log} is a URL; add --engine duckdb or --engine spark", WRONG)
+    path = Path(log)
+    of_state = not afar and is_rolled(path)
+    if not afar and workers == 1 and not of_state:
+        engine = _chosen(engine, path)
     if of_state and with_journeys:
         _stop(f"--with-journeys needs the log itself, and {log} is what it was rolled to", WRONG)
 
     def read(**other: Any) -> Report:
+        settings = {**asked, **other}
         if of_state:
-            return _rolled_report(log, {"funnel": funnel, **asked, **other})
+            return _rolled_report(path, {"funnel": funnel, **settings})
         with _progress("reading") as told:
-            events = read_log(log, progress=None if by_duckdb else told)
+            if afar:
+                return _report_from_afar(engine, log, funnel, {"progress": told, **settings})
+            by_duckdb = engine is Engine.DUCKDB
+            events = read_log(path, progress=None if by_duckdb else told)
             try:
                 if by_duckdb:
                     from lastclick.engines import duckdb
 
-                    return duckdb.measure(events, funnel, progress=told, **{**asked, **other})
-                return measure(events, funnel, workers=workers, **{**asked, **other})
+                    return duckdb.measure(events, funnel, progress=told, **settings)
+                return measure(events, funnel, workers=workers, **settings)
             except ConfigError:
                 if next(events.lines(), None) is None:
                     _stop(f"nothing to report: no event in {log}", FOUND)
@@ -378,7 +393,7 @@ def report(
             options["marketing"] = marketing(by_channel, settings.spend, fix=first_fix(found))
         if with_journeys and found.as_of is not None:
             options["journeys"] = journeys(
-                read_log(log),
+                read_log(path),
                 found.funnel,
                 as_of=found.as_of,
                 outcome=Outcome.RECOVERABLE,
@@ -393,7 +408,7 @@ def report(
         write(found)
         typer.echo(f"lastclick: the page is {html}", err=True)
     if watch:
-        _watch(log, lambda: write(read()))
+        _watch(path, lambda: write(read()))
         return
     trend = {} if every is None else found.trend(every.value)
     if format_ is Format.JSON:
@@ -413,25 +428,56 @@ def report(
         _stop("nothing to report: no attempt was seen at a step of this funnel", FOUND)
 
 
-def _by_duckdb(engine: Engine, log: Path) -> bool:
-    """Whether DuckDB counts; where it was not asked for by name, it is told."""
-    installed = find_spec("duckdb") is not None
-    if engine is Engine.DUCKDB and not installed:
-        _stop('--engine duckdb needs the extra: pip install "lastclick[duckdb]"', WRONG)
-    if engine is not Engine.AUTO or not installed:
-        return engine is Engine.DUCKDB
+def _chosen(engine: Engine, log: Path) -> Engine:
+    """What counts a log on this machine; where DuckDB was not asked for by name, it is told."""
+    if engine is Engine.DUCKDB:
+        _need(engine)
+    if engine is not Engine.AUTO or find_spec("duckdb") is None:
+        return engine
     size = 0
     for file in log.rglob("*") if log.is_dir() else [log]:
         with suppress(OSError):  # gone meanwhile
             size += file.stat().st_size
         if file.suffix == ".parquet":  # it is what reads them
-            return True
-    large = size >= _LARGE
-    if large:
-        typer.echo(
-            "lastclick: the log is large, so DuckDB counts (--engine python does not)", err=True
-        )
-    return large
+            return Engine.DUCKDB
+    if size < _LARGE:
+        return engine
+    typer.echo("lastclick: the log is large, so DuckDB counts (--engine python does not)", err=True)
+    return Engine.DUCKDB
+
+
+def _need(engine: Engine) -> None:
+    needed = {Engine.SPARK: "pyspark", Engine.CLICKHOUSE: "urllib3"}.get(engine, engine.value)
+    if find_spec(needed) is None:
+        _stop(f'--engine {engine} needs the extra: pip install "lastclick[{engine}]"', WRONG)
+
+
+def _report_from_afar(
+    engine: Engine, source: str, funnel: str | None, settings: dict[str, Any]
+) -> Report:
+    """The report of what is not on this machine, or in no file: counted where it lies."""
+    _need(engine)
+    if engine is Engine.DUCKDB:
+        from lastclick.engines import duckdb
+
+        return duckdb.measure(source, funnel, **settings)
+    if engine is Engine.CLICKHOUSE:
+        from lastclick.engines import clickhouse
+
+        url = os.environ.get(_CLICKHOUSE)
+        if not url:
+            _stop(f"--engine clickhouse needs a URL in {_CLICKHOUSE}: http://HOST:8123", WRONG)
+        return clickhouse.measure(source, funnel, url=url, **settings)
+    from pyspark.errors import PySparkException
+    from pyspark.sql import SparkSession
+
+    from lastclick.engines import spark
+
+    try:
+        session = SparkSession.builder.getOrCreate()
+    except PySparkException as error:
+        _stop(f"Spark does not start: {str(error).splitlines()[0]}", WRONG)
+    return spark.measure(source, funnel, session=session, **settings)
 
 
 def _rolled_report(directory: Path, asked: Mapping[str, Any]) -> Report:

@@ -347,6 +347,24 @@ class Refusing(BaseHTTPRequestHandler):
         """Says nothing."""
 
 
+def test_the_command_asks_the_server(
+    server: ChdbServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """LOG is the name of the table, and the URL is one of the environment."""
+    pytest.importorskip("typer")
+    from typer.testing import CliRunner
+
+    from lastclick.cli import app
+
+    core = same(server, tmp_path, [json.dumps(DECLARED), json.dumps(event())])
+    monkeypatch.setenv("LASTCLICK_CLICKHOUSE", server.url)
+
+    done = CliRunner().invoke(app, ["report", EVENTS, "--engine", "clickhouse"])
+
+    assert (done.exit_code, done.stderr) == (0, "")
+    assert done.stdout == f"{core}\n"
+
+
 @pytest.fixture
 def refusing() -> Iterator[Callable[..., tuple[int, list[tuple[str, dict[str, str]]]]]]:
     """Starts a server that gives one answer to everything: its port and what it saw."""

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -20,6 +23,7 @@ from lastclick.engines import spark as engine
 from lastclick.errors import ConfigError, LogError
 from tests import strategies
 from tests.engines.rare import rarely
+from tests.engines.sail import serving
 
 ALL = {case["name"]: case for case in CASES["cases"]}
 Lines = list[dict[str, Any]]
@@ -197,3 +201,23 @@ def test_what_spark_cannot_count_is_said(spark: Any, tmp_path: Path) -> None:
         engine.measure([], session=spark)
     with pytest.raises(LogError, match="no such table, and no file that ends in"):
         engine.measure(tmp_path / "nothing", session=spark)
+
+
+@pytest.mark.long
+def test_the_command_asks_the_session_of_the_environment(tmp_path: Path) -> None:
+    """SPARK_REMOTE says where Spark is, as it does for all that use it."""
+    pytest.importorskip("pysail")
+    log = tmp_path / "log.jsonl"
+    log.write_text(f"{json.dumps(DECLARED)}\n{json.dumps(entered())}\n", "utf-8")
+    command = [sys.executable, "-m", "lastclick", "report", str(log)]
+
+    with serving(tmp_path) as address:
+        done = subprocess.run(
+            [*command, "--engine", "spark"],
+            env={**os.environ, "SPARK_REMOTE": address},
+            capture_output=True,
+            text=True,
+        )
+
+    assert done.stdout == subprocess.run(command, capture_output=True, text=True).stdout
+    assert (done.returncode, done.stderr) == (0, "")
