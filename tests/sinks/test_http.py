@@ -223,7 +223,7 @@ def test_credentials_are_in_no_log_line(caplog: pytest.LogCaptureFixture, tmp_pa
     sink.emit(entered(1))
     assert not sink.flush(0.3)
 
-    assert "http://127.0.0.1:1/collect: NewConnectionError" in caplog.text
+    wait_until(lambda: "http://127.0.0.1:1/collect: NewConnectionError" in caplog.text)
     assert "1 events wait" in caplog.text
     shown = caplog.text + repr(sink) + repr(vars(sink))
     assert not [one for one in ("p4ss", "s3cret", "5up3r", SECRET[6:]) if one in shown]
@@ -294,7 +294,7 @@ def test_a_proxy_that_is_no_address_loses_nothing(
     sink.emit(entered(1))
 
     assert not sink.flush(0.2)
-    assert "ProxySchemeUnknown" in caplog.text
+    wait_until(lambda: "ProxySchemeUnknown" in caplog.text)
     monkeypatch.delenv("http_proxy")
     assert sink.flush(PATIENCE_S)
 
@@ -308,7 +308,7 @@ def test_a_receiver_that_is_not_what_it_seems_gets_nothing(
     sink.emit(entered(1))
 
     assert not sink.flush(0.2)
-    assert "SSLError" in caplog.text
+    wait_until(lambda: "SSLError" in caplog.text)
     sink.close(0)
     wait_until(lambda: sink._running[""].sender.ended)
 
