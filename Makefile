@@ -96,7 +96,7 @@ coverage:
 # Laws are tried on few examples here: `tests-rest` tries the same ones on many.
 tests-core: $(CORE)/.core ## the tests, with no extras
 	$(call say,tests with no extras)
-	$(CORE)/bin/python -m pytest -q --hypothesis-profile=few -p no:cacheprovider -m "not long" tests
+	$(CORE)/bin/python -m pytest -q --hypothesis-profile=few -p no:cacheprovider -m "not long and not untraced" tests
 
 docs: $(VENV)/.dev ## the documentation, warnings as errors
 	$(call say,docs)

@@ -25,7 +25,7 @@ settings.load_profile("ci" if os.environ.get("CI") else "local")
 def pytest_runtest_protocol(item: pytest.Item) -> Iterator[object]:
     """Coverage leaves out what runs long: it would take twice as long, and shows no other line."""
     law = is_hypothesis_test(getattr(item, "obj", None))
-    if law or item.get_closest_marker("untraced"):
+    if law or item.path.suffix == ".md" or item.get_closest_marker("untraced"):
         with untraced():
             return (yield)
     return (yield)

@@ -16,6 +16,7 @@ def no_peers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LASTCLICK_PEERS", "nowhere")
 
 
+@pytest.mark.long
 def test_every_subject_has_its_rows() -> None:
     """The floor and both ways of ours are measured, and all of their events arrive."""
     text = delivery.report(rounds=1, runs=1, part=10, only="lastclick")

@@ -12,6 +12,7 @@ from benchmarks.child import run
 WAITS = {"socket.connect", "socket.getaddrinfo", "socket.gethostbyname", "fsync", "fdatasync"}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("app", ["file", "exit", "http", "spool"])
 def test_nothing_waits_on_the_thread_of_the_loop(app):
     """It appends each event once at most, to the page cache; threads do whatever may wait."""

@@ -97,9 +97,9 @@ def killed(folder: Path, *, events: int, kills: int, before: int) -> int:
 
 
 @pytest.mark.untraced
-def test_three_kills(tmp_path: Path) -> None:
+def test_a_kill(tmp_path: Path) -> None:
     """The shortest form of it, for every day."""
-    assert killed(tmp_path, events=800, kills=3, before=2) >= 3
+    assert killed(tmp_path, events=800, kills=1, before=2) >= 1
 
 
 @pytest.mark.long

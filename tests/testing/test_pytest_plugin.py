@@ -54,6 +54,7 @@ def test_finding_the_plugin_loads_nothing() -> None:
     assert not {"pydantic", "attrs"} & set(modules)
 
 
+@pytest.mark.untraced
 def test_a_run_that_never_asks_for_it_loads_nothing(pytester: pytest.Pytester) -> None:
     """Its hooks find that there are no sinks without importing any."""
     pytester.makepyfile(
@@ -180,6 +181,7 @@ def test_a_real_sink_is_told_of_once(shop: pytest.Pytester) -> None:
     )
 
 
+@pytest.mark.untraced
 def test_a_real_sink_fails_the_test_where_warnings_are_errors(shop: pytest.Pytester) -> None:
     """A project can forbid it, by the means that pytest has for any warning."""
     shop.makepyfile("from shop import pay\n\ndef test_first():\n    pay('c-1')")
@@ -190,6 +192,7 @@ def test_a_real_sink_fails_the_test_where_warnings_are_errors(shop: pytest.Pytes
     result.stdout.fnmatch_lines(["*RealSinkWarning: this test recorded to*"])
 
 
+@pytest.mark.untraced
 @pytest.mark.parametrize(
     "line", ["error", "ignore::lastclick.testing.RealSinkWarning"], ids=["mark", "filter"]
 )
@@ -205,6 +208,7 @@ def test_a_test_may_mean_to_record_for_real(shop: pytest.Pytester, line: str) ->
     assert recorded(shop)
 
 
+@pytest.mark.untraced
 def test_what_was_recorded_before_the_tests_is_no_test_s_affair(shop: pytest.Pytester) -> None:
     """A shop that records while it is imported does not make the first test warn."""
     shop.makepyfile("from shop import pay\n\npay('import')\n\ndef test_first():\n    pass")
@@ -212,6 +216,7 @@ def test_what_was_recorded_before_the_tests_is_no_test_s_affair(shop: pytest.Pyt
     shop.runpytest_subprocess().assert_outcomes(passed=1)
 
 
+@pytest.mark.untraced
 def test_a_chosen_base_directory_is_a_temporary_one(shop: pytest.Pytester) -> None:
     """A log in pytest's own temporary directory is a test's own, wherever that is."""
     shop.makepyfile(
