@@ -46,7 +46,7 @@ test-engines: $(VENV)/.dev ## all conformance cases by all engines: half an hour
 test-spark: $(SPARK)/.spark ## the Spark engine on a real cluster of this machine: a master, two workers, Java 17
 	$(call say,a cluster of Spark)
 	$(SPARK)/bin/python -m tests.engines.cluster -q -p no:cacheprovider tests/engines \
-		-k "spark and not all_cases and not very_many"
+		-k "spark and not all_cases and not very_many and not command_asks and not is_not_there"
 
 # ---- finer ones
 

@@ -25,6 +25,7 @@ EXTRAS = {
     "engines/_pack.py": {"duckdb"},
     "engines/_parquet.py": {"duckdb"},
     "engines/_server.py": {"urllib3"},
+    "engines/spark.py": {"pyspark"},
     "engines/duckdb.py": {"duckdb"},
     "integrations/_identity.py": {"itsdangerous"},
     "integrations/flask.py": {"flask", "click"},

@@ -468,16 +468,9 @@ def _report_from_afar(
         if not url:
             _stop(f"--engine clickhouse needs a URL in {_CLICKHOUSE}: http://HOST:8123", WRONG)
         return clickhouse.measure(source, funnel, url=url, **settings)
-    from pyspark.errors import PySparkException
-    from pyspark.sql import SparkSession
-
     from lastclick.engines import spark
 
-    try:
-        session = SparkSession.builder.getOrCreate()
-    except PySparkException as error:
-        _stop(f"Spark does not start: {str(error).splitlines()[0]}", WRONG)
-    return spark.measure(source, funnel, session=session, **settings)
+    return spark.measure(source, funnel, **settings)
 
 
 def _rolled_report(directory: Path, asked: Mapping[str, Any]) -> Report:

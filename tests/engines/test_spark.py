@@ -221,3 +221,17 @@ def test_the_command_asks_the_session_of_the_environment(tmp_path: Path) -> None
 
     assert done.stdout == subprocess.run(command, capture_output=True, text=True).stdout
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_session_that_is_not_there_is_said(tmp_path: Path) -> None:
+    """Spark says itself which of its settings is missing."""
+    pytest.importorskip("pyspark")
+    pytest.importorskip("typer")
+    environment = {name: text for name, text in os.environ.items() if name != "SPARK_REMOTE"}
+    command = [sys.executable, "-m", "lastclick", "report", str(tmp_path), "--engine", "spark"]
+
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+
+    assert done.returncode == 2
+    assert done.stderr.startswith("lastclick: Spark does not start: ")
+    assert "SPARK_REMOTE" in done.stderr

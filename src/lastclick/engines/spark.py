@@ -58,7 +58,7 @@ def measure(
     source: Any,
     funnel: Chosen = None,
     *,
-    session: _Session,
+    session: _Session | None = None,
     reliable: bool = False,
     progress: Progress = None,
     **settings: Unpack[Asking],
@@ -73,7 +73,8 @@ def measure(
             gives; the name of such a table; or the path of files or of a directory, gzipped or
             plain, on any file system that the session knows.
         funnel: As for `lastclick.measure`, as are the other settings.
-        session: Yours; its views and settings are left as they were.
+        session: Yours; its views and settings are left as they were. Default: the one that there
+            is, or that Spark's own settings name, such as ``SPARK_REMOTE``.
         reliable: Keep the tables between in the session's checkpoint directory, which you have
             set, and not on its executors: for clusters whose executors come and go.
         progress: Called now and then with the statements run and the statements in all.
@@ -91,9 +92,20 @@ def measure(
     """
     question = asked(**settings)
     with ExitStack() as stack:
-        tables = _Tables(session, reliable)
+        tables = _Tables(_default() if session is None else session, reliable)
         stack.callback(tables.forget)
         return report_by(_Spark(tables, source), funnel, question, progress)
+
+
+def _default() -> _Session:
+    from pyspark.errors import PySparkException
+    from pyspark.sql import SparkSession
+
+    try:
+        session: _Session = SparkSession.builder.getOrCreate()
+    except PySparkException as error:
+        raise ConfigError(f"Spark does not start: {str(error).splitlines()[0]}") from None
+    return session
 
 
 class _Tables:
