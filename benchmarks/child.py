@@ -12,21 +12,23 @@ from pathlib import Path
 from typing import Any
 
 
-def timed(work: Callable[[], Any]) -> tuple[dict[str, float], Any]:
+def timed(work: Callable[[], Any], server: int | None = None) -> tuple[dict[str, float], Any]:
     """Run `work`; return its seconds and the peak of memory, and its result.
 
     CPU is that of the processes that it starts and ends, too; memory is that of this process, or
-    of the largest of those.
+    of the largest of those. What a server takes, a process that runs all the while, is added.
     """
-    cpu, wall = _cpu(), time.perf_counter()
+    cpu, wall = _cpu(server), time.perf_counter()
     result = work()
-    wall, cpu = time.perf_counter() - wall, _cpu() - cpu
-    return {"wall": wall, "cpu": cpu, "peak_mib": max(peak_mib(), _children_mib())}, result
+    wall, cpu = time.perf_counter() - wall, _cpu(server) - cpu
+    peak = max(peak_mib(), _children_mib()) + (peak_mib(server) if server else 0)
+    return {"wall": wall, "cpu": cpu, "peak_mib": peak}, result
 
 
-def _cpu() -> float:
+def _cpu(server: int | None) -> float:
     ended = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return time.process_time() + ended.ru_utime + ended.ru_stime
+    others = cpu_seconds(server) if server else 0
+    return time.process_time() + ended.ru_utime + ended.ru_stime + others
 
 
 def _children_mib() -> float:
