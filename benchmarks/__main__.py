@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from benchmarks import delivery, emit, imports, page, read, request
+from benchmarks import collect, delivery, emit, imports, page, read, request
 from benchmarks.child import machine
 
 
@@ -19,8 +19,10 @@ def main() -> None:
     print(imports.report(runs=15), flush=True)
     print(delivery.report(rounds=3, runs=7), flush=True)
     print(request.report(requests=5000), flush=True)
+    print(collect.report([2, 8], [500, 20], seconds=15, events=250_000), flush=True)
     print(page.report(runs=9), flush=True)
-    print(read.report(sizes, seed=1, runs=3, readers=list(read.READERS), keep=options.keep))
+    readers = [reader for reader in read.READERS if reader not in read.NEEDS]
+    print(read.report(sizes, seed=1, runs=3, readers=readers, keep=options.keep))
 
 
 if __name__ == "__main__":

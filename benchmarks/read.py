@@ -5,11 +5,13 @@
 Each reading runs in a process of its own; its imports are not timed, reading the files is. DuckDB
 computes the same answer (`duckdb_report.sql`) and the two are compared figure by figure; pandas
 and polars compute a part of it (`pandas_report.py`, `polars_report.py`), which is compared too.
+Sail and chdb stand for Spark and ClickHouse; their servers have started before the clock does.
 """
 
 import argparse
 import hashlib
 import json
+import os
 import shutil
 import statistics
 import subprocess
@@ -17,8 +19,10 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from benchmarks.child import machine, run, table, timed
 
@@ -30,11 +34,17 @@ READERS = {
     "lastclick_2": "the same with `workers=2`",
     "engine": "`lastclick.engines.duckdb.measure(path)`",
     "engine_in_1gb": "the same with `memory_limit = '1GB'`",
+    "sail": "`lastclick.engines.spark.measure(path)`, by Sail",
+    "chdb": "into a table, and `lastclick.engines.clickhouse.measure(table)`, by chdb",
     "duckdb": "DuckDB: the same answer",
     "polars": "polars: a part",
     "pandas": "pandas, read with pyarrow: a part",
     "pandas_read_json": "pandas, `read_json`: a part",
 }
+#: What a reader needs that is not everywhere; these take minutes for a million events.
+NEEDS = {"sail": ("pysail", "pyspark"), "chdb": ("chdb",)}
+#: Bytes of lines that go into a table at a time.
+INSERT = 16_000_000
 
 
 def read_lastclick(log: Path, workers: int = 1) -> dict[str, Any]:
@@ -76,6 +86,78 @@ def read_engine(log: Path, **settings: str) -> dict[str, Any]:
 def read_engine_in_1gb(log: Path) -> dict[str, Any]:
     """The same with less memory than it would take: what does not fit goes to disk."""
     return read_engine(log, memory_limit="1GB")
+
+
+def read_sail(log: Path) -> dict[str, Any]:
+    """The same by SQL of Spark, on a server in this process that is there already."""
+    from pysail.spark import SparkConnectServer
+    from pyspark.sql import SparkSession
+
+    from benchmarks import lastclick_report
+    from lastclick.engines.spark import measure
+
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        os.environ["SAIL_EXECUTION__CHECKPOINT__PATH"] = Path(folder).as_uri()
+        os.environ["RUST_LOG"] = "error"
+        server = SparkConnectServer("127.0.0.1", 0)
+        server.start(background=True)
+        _, port = server.listening_address
+        session = SparkSession.builder.remote(f"sc://127.0.0.1:{port}").getOrCreate()
+
+        def work() -> Any:
+            report = measure(str(log), session=session)
+            return report, str(report)
+
+        figures, (report, _) = timed(work)
+        session.stop()
+        server.stop()
+    return {**figures, "answer": lastclick_report.answer(report), "digest": digest(report)}
+
+
+def read_chdb(log: Path) -> dict[str, Any]:
+    """The same by SQL of ClickHouse, on a server that is there already, which gets the lines."""
+    from benchmarks import lastclick_report
+    from lastclick.engines import clickhouse
+    from tests.engines.chdb_server import ChdbServer
+
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        os.environ["TMPDIR"] = folder
+        server = ChdbServer(timeout=3600)
+        try:
+            # As ClickHouse has it by default, and not as the tests do.
+            as_usual = {"max_threads": str(os.cpu_count())}
+            as_usual |= {"compile_expressions": "1", "compile_aggregate_expressions": "1"}
+            server.post("/profile", json.dumps(as_usual).encode())
+            server.run("CREATE DATABASE lastclick ENGINE = Atomic")
+            server.run(clickhouse.table())
+            loading, _ = timed(lambda: _load(server, log), server.pid)
+
+            def work() -> Any:
+                report = clickhouse.measure("lastclick.events", url=server.url)
+                return report, str(report)
+
+            figures, (report, _) = timed(work, server.pid)
+        finally:
+            server.close()
+    answer = lastclick_report.answer(report)
+    del answer["quality"]["redelivered"]  # the table drops a row that is there already
+    return {
+        "wall": loading["wall"] + figures["wall"],
+        "cpu": loading["cpu"] + figures["cpu"],
+        "peak_mib": figures["peak_mib"],
+        "loading_seconds": loading["wall"],
+        "answer": answer,
+        "digest": digest(report),
+    }
+
+
+def _load(server: Any, log: Path) -> None:
+    """Insert the lines as they are, some megabytes at a time."""
+    query = quote("INSERT INTO lastclick.events (line) FORMAT LineAsString")
+    for file in sorted(log.iterdir()):
+        with file.open("rb") as lines:
+            while some := lines.readlines(INSERT):
+                server.post(f"/?query={query}", b"".join(some))
 
 
 def digest(report: Any) -> str:
@@ -121,6 +203,8 @@ CHILDREN: dict[str, Callable[[Path], dict[str, Any]]] = {
     "lastclick_2": read_lastclick_2,
     "engine": read_engine,
     "engine_in_1gb": read_engine_in_1gb,
+    "sail": read_sail,
+    "chdb": read_chdb,
     "duckdb": read_duckdb,
     "polars": read_polars,
     "pandas": read_pandas,
@@ -159,6 +243,10 @@ def differences(theirs: Any, ours: Any, where: str = "") -> list[str]:
 def report(sizes: list[int], *, seed: int, runs: int, readers: list[str], keep: Path | None) -> str:
     """Measure all sizes, beyond a million events once; return Markdown."""
     parts = ["## From a log to the report\n"]
+    for reader, packages in NEEDS.items():
+        if reader in readers and not all(map(find_spec, packages)):
+            parts.append(f"Left out: {READERS[reader]}, which needs {' and '.join(packages)}.\n")
+            readers = [one for one in readers if one != reader]
     per_million: dict[str, dict[int, float]] = {reader: {} for reader in readers}
     for events in sizes:
         with generated(events, seed, keep) as log:
@@ -227,6 +315,9 @@ def _agreement(results: dict[str, list[dict[str, Any]]]) -> str:
     if len(digests) > 1:
         verdict = "the same" if len(set(digests.values())) == 1 else f"NOT the same: {digests}"
         lines.append(f"Whole reports of {', '.join(digests)}: {verdict}.")
+    if "chdb" in results:
+        share = min(one["loading_seconds"] for one in results["chdb"])
+        lines.append(f"Lines into the table of chdb, in its time: {share:.2f} s.")
     if "duckdb" in results:
         found = results["duckdb"]
         share = min(one["wall"] - one["quality_seconds"] for one in found)

@@ -96,18 +96,24 @@ def main() -> None:
 
 
 class ChdbServer:
-    """One that runs beside the tests."""
+    """One that runs beside the tests.
 
-    def __init__(self) -> None:
+    Args:
+        timeout: How many seconds a request may take.
+    """
+
+    def __init__(self, timeout: float = 60) -> None:
+        self._timeout = timeout
         command = [sys.executable, "-m", "tests.engines.chdb_server"]
         self._process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
         assert self._process.stdout is not None
+        self.pid = self._process.pid
         self.url = f"http://127.0.0.1:{int(self._process.stdout.readline())}"
 
     def post(self, path: str, content: bytes) -> bytes:
         request = urllib.request.Request(f"{self.url}{path}", content)
         try:
-            with urllib.request.urlopen(request, timeout=60) as answer:
+            with urllib.request.urlopen(request, timeout=self._timeout) as answer:
                 return bytes(answer.read())
         except HTTPError as error:
             raise AssertionError(error.read().decode()) from None
