@@ -1,7 +1,6 @@
 """A captured funnel is the shop's own, but for its sinks, and is itself again afterwards."""
 
 import gc
-import os
 import threading
 import weakref
 from collections.abc import Callable
@@ -19,6 +18,7 @@ from lastclick.privacy import redact
 from lastclick.sinks import FileSink, MemorySink
 from lastclick.testing import FrozenClock, capture
 from lastclick.testing._capture import _SWAPPED, _layers
+from tests.sinks.logs import fork, succeeded
 
 NOON = datetime(2026, 10, 1, 12, tzinfo=UTC)
 
@@ -261,15 +261,14 @@ def test_no_event_is_lost_while_threads_capture(funnel: Funnel[Any], sink: Memor
 
 def test_a_forked_child_is_captured_too(funnel: Funnel[Any], sink: MemorySink) -> None:
     """A child's events stay in its own memory, and its funnel is restored as the parent's is."""
-    with capture(funnel) as captured:
-        child = os.fork()
-        if not child:
-            funnel.checkout("child").enter("cart")
-            right = who(captured) == ["child"] and who(sink) == ["before"]
-            os._exit(0 if right else 1)
-        _, status = os.waitpid(child, 0)
 
-    assert status == 0
+    def work() -> None:
+        funnel.checkout("child").enter("cart")
+        assert (who(captured), who(sink)) == (["child"], ["before"])
+
+    with capture(funnel) as captured:
+        assert succeeded(fork(work))
+
     assert who(captured) == []
 
 
