@@ -19,6 +19,7 @@ settings.register_profile("local", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)
 settings.register_profile("few", settings.get_profile("ci"), max_examples=20)
 settings.load_profile("ci" if os.environ.get("CI") else "local")
+settings.register_profile("some", max_examples=40)  # as it is, but fewer
 
 
 @pytest.hookimpl(wrapper=True)
