@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -34,16 +35,15 @@ def pytest_runtest_protocol(item: pytest.Item) -> Iterator[object]:
 
 @contextmanager
 def untraced() -> Iterator[None]:
-    """Stop measuring coverage, here and in processes that are started."""
-    coverage = sys.modules.get("coverage")
-    measuring = coverage.Coverage.current() if coverage else None
+    """Trace nothing, neither here nor in processes that are started."""
+    here, in_threads = sys.gettrace(), threading.gettrace()
     with pytest.MonkeyPatch.context() as patch:
-        if measuring:
-            patch.delenv("COVERAGE_PROCESS_CONFIG", raising=False)
-            measuring.stop()
+        patch.delenv("COVERAGE_PROCESS_CONFIG", raising=False)
+        sys.settrace(None)
+        threading.settrace(None)
         yield
-        if measuring:
-            measuring.start()
+        sys.settrace(here)
+        threading.settrace(in_threads)
 
 
 @pytest.fixture(scope="session")
