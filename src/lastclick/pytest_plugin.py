@@ -57,8 +57,8 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> Iterator[None]:
-    """Remember what the real sinks had been given before the test and its fixtures."""
-    item.stash[_BEFORE] = _given(item.config)
+    """Remember what the sinks had been given before the test and its fixtures."""
+    item.stash[_BEFORE] = _given()
     yield
 
 
@@ -67,24 +67,26 @@ def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
     """Warn where a real sink was given something."""
     yield
     before, told = item.stash[_BEFORE], item.config.stash[_TOLD]
-    for sink, given in _given(item.config).items():
+    for sink, given in _given().items():
         if given > before.get(sink, 0) and sink not in told:
             _tell(item, sink)
 
 
-def _given(config: pytest.Config) -> Mapping[Any, int]:
-    """The real sinks and what they were given; nothing is imported to find that there is none."""
+def _given() -> Mapping[Any, int]:
+    """The sinks and what they were given; nothing is imported to find that there is none."""
     if "lastclick.sinks" not in sys.modules:
         return {}
-    from lastclick.testing._real_sinks import real_sinks
+    from lastclick.testing._real_sinks import given
 
-    chosen = config.getoption("basetemp")  # pytest's temporary directory, where it was chosen
-    return real_sinks([Path(chosen)] if chosen else [])
+    return given()
 
 
 def _tell(item: pytest.Item, sink: object) -> None:
-    from lastclick.testing._real_sinks import warning_of
+    from lastclick.testing._real_sinks import is_real, warning_of
 
+    chosen = item.config.getoption("basetemp")  # pytest's temporary directory, where it was chosen
+    if not is_real(sink, [Path(chosen)] if chosen else []):
+        return
     if item.get_closest_marker(_MARKER) is None:
         item.config.stash[_TOLD].add(sink)
         item.warn(warning_of(sink))

@@ -9,7 +9,7 @@ import pytest
 
 from lastclick import Funnel
 from lastclick.sinks import FileSink
-from lastclick.testing._real_sinks import real_sinks
+from lastclick.testing._real_sinks import given, is_real
 
 pytest_plugins = "pytester"
 
@@ -273,9 +273,8 @@ def test_a_receiver_on_this_machine_is_not_real(
     funnel: Funnel[Any] = Funnel("checkout", steps=("cart",), sink=log)
     funnel.checkout("c-1").enter("cart")
 
-    real = real_sinks()
+    known = given()
 
-    assert {there, log} <= set(real)
-    assert not {here, temporary} & set(real)
-    assert (real[there], real[log]) == (0, 1)
-    assert log not in real_sinks([tmp_path])
+    assert [is_real(sink) for sink in (there, log, here, temporary)] == [True, True, False, False]
+    assert (known[there], known[log]) == (0, 1)
+    assert not is_real(log, [tmp_path])

@@ -25,16 +25,27 @@ class RealSinkWarning(UserWarning):
     """
 
 
-def real_sinks(temporary: Iterable[Path] = ()) -> WeakKeyDictionary[Any, int]:
-    """The real sinks of this process, and how many events each was given so far.
+def given() -> WeakKeyDictionary[Any, int]:
+    """The sinks of this process, and how many events each was given so far.
 
     Only modules that are loaded already are looked at: without them there are no sinks.
+    """
+    return WeakKeyDictionary({sink: _given(sink) for sink in _sinks()})
+
+
+def is_real(sink: Any, temporary: Iterable[Path] = ()) -> bool:
+    """Whether a sink is a shop's real one.
 
     Args:
+        sink: One of those that `given` knows.
         temporary: Directories that are temporary, beside the system's own.
     """
-    places = [place.resolve() for place in (Path(tempfile.gettempdir()), *temporary)]
-    return WeakKeyDictionary({sink: _given(sink) for sink in _sinks() if _is_real(sink, places)})
+    receiver = getattr(sink, "_receiver", None)
+    if receiver is not None:
+        return urlsplit(receiver.url).hostname not in _LOOPBACK
+    places = (place.resolve() for place in (Path(tempfile.gettempdir()), *temporary))
+    directory = sink.directory.resolve()
+    return not any(directory.is_relative_to(place) for place in places)
 
 
 def warning_of(sink: object) -> RealSinkWarning:
@@ -51,13 +62,6 @@ def _sinks() -> Iterator[Any]:
         module = sys.modules.get(name)
         if module is not None:
             yield from list(module._sinks)
-
-
-def _is_real(sink: Any, temporary: list[Path]) -> bool:
-    receiver = getattr(sink, "_receiver", None)
-    if receiver is not None:
-        return urlsplit(receiver.url).hostname not in _LOOPBACK
-    return not any(sink.directory.resolve().is_relative_to(place) for place in temporary)
 
 
 def _given(sink: Any) -> int:
