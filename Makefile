@@ -141,7 +141,7 @@ $(VENV)/.bench: $(VENV)/.made
 	touch $@
 
 $(PEERS)/.peers: $(PEERS)/.made benchmarks/peers.txt
-	@echo "== installing the event SDKs that the benchmarks compare with"
+	@echo "== installing what the benchmarks compare with and cannot lie beside it"
 	$(PEERS)/bin/python -m pip install -qq --disable-pip-version-check --editable ".[http]" --requirement benchmarks/peers.txt
 	touch $@
 
