@@ -7,6 +7,8 @@ CORE := .venv-core
 PEERS := .venv-peers
 CARTRIDGE := .venv-cartridge
 SPARK := .venv-spark
+# Tests start hundreds of processes: what one has compiled, the next one need not.
+export PYTHONDONTWRITEBYTECODE :=
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .ONESHELL:
