@@ -110,6 +110,17 @@ def test_a_damaged_state_is_told(log: Path, state: Path, statement: str) -> None
         report(log, state)
 
 
+def test_what_is_due_is_found_by_its_index(state: Path) -> None:
+    """To find the few sets that are due, SQLite does not go through all of them."""
+    asked: list[str] = []
+    with closing(sqlite3.connect(state / "roll.sqlite")) as database:
+        database.set_trace_callback(asked.append)
+        _state.State(database).due(0)
+        ((*_, plan),) = database.execute(f"EXPLAIN QUERY PLAN {asked[0]}")
+
+    assert plan.startswith("SEARCH closed USING COVERING INDEX due")
+
+
 def test_rows_that_are_not_where_their_names_point(log: Path, state: Path) -> None:
     """A set that a name leads to and that is not there is damage, too."""
     change(state, "DELETE FROM closed")
