@@ -68,9 +68,15 @@ def append(file: Path, lines: list[Line]) -> None:
 
 
 def told(report: Report) -> str:
-    """All that a report says, also by day, as text."""
-    trend = {day: one.to_dict() for day, one in report.trend("day").items()}
-    return json.dumps([report.to_dict(), trend])
+    """All that a report says, also by day and by customer, as text."""
+    trend = report.trend("day")
+    groups = [one for group in report.groups.values() for one in group.trend("week").values()]
+    more = [
+        [one.repeat_purchase_rate(7).to_dict(), str(one.early_revenue(one.recover_within))]
+        for one in (report, *report.groups.values(), *trend.values())
+    ]
+    days = {day: one.to_dict() for day, one in trend.items()}
+    return json.dumps([report.to_dict(), days, [one.to_dict() for one in groups], more])
 
 
 def same(log: Path, state: Path, **arguments: Any) -> bool:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import gzip
+import json
+import sqlite3
 import tempfile
+import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 from random import Random
@@ -52,7 +55,29 @@ def rolled(log: Path, state: Path, arguments: dict[str, Any]) -> Any:
         roll(log, state, **arguments)
     except ConfigError as error:
         return str(error)
+    assert totals(state) == totals(state, of_days=True)
     return told(read_rolled(state))
+
+
+def totals(state: Path, *, of_days: bool = False) -> dict[str, tuple[int, int]]:
+    """The totals of months, or what their days come to: each number, and how often it grew."""
+    found: dict[str, tuple[int, int]] = {}
+    length = len("2026-10-01") if of_days else len("2026-10")
+    with closing(sqlite3.connect(state / "roll.sqlite")) as database:
+        rows = database.execute(
+            "SELECT of, substr(day, 1, 7), part, told FROM cells"
+            " WHERE part IN ('', 'days', 'times') AND length(day) = ?",
+            (length,),
+        ).fetchall()
+    for of, month, part, packed in rows:
+        for line in map(json.loads, zlib.decompress(packed).split(b"\n")):
+            columns = zip(*line[1:], strict=True) if part == "times" else [(0, *line[-2:])]
+            key = line[0] if part == "times" else line[:-2]
+            for place, number, times in columns:
+                name = json.dumps([of, month, part, key, place])
+                n, t = found.get(name, (0, 0))
+                found[name] = (n + number, t + times)
+    return found
 
 
 def compress(file: Path) -> None:
@@ -67,7 +92,7 @@ def compress(file: Path) -> None:
 def test_rolled_batch_by_batch_is_everything(
     question: tuple[list[Line], dict[str, Any]], seed: int
 ) -> None:
-    """After every batch the report, and its days, are those of reading the whole log."""
+    """After every batch report and days are those of the whole log, totals those of the days."""
     lines, options = question
     arguments, random, place = asked(options), Random(seed), 0
 

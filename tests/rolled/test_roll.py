@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from zlib import crc32
 
 import pytest
 
-from benchmarks.generate import write
-from lastclick import Funnel, measure, read_log
+from benchmarks.generate import declaration, lines, write
+from lastclick import Funnel, Report, measure, read_log
 from lastclick.errors import ConfigError, LogError
 from lastclick.rolled import _roll, _sets, is_rolled, read_rolled, roll
 from lastclick.sinks import FileSink, MemorySink
@@ -225,6 +225,42 @@ def test_in_any_portions_it_is_the_same(
         roll(log, state, by=("device", "channel"), unit=unit)
 
         assert same(log, state, by=("device", "channel"), unit=unit)
+
+
+@pytest.mark.untraced
+def test_every_reading_is_the_same(tmp_path: Path, state: Path) -> None:
+    """Periods, groups, pages, charts and money of what was rolled are those of the log."""
+    log = tmp_path / "a.jsonl"
+    log.write_text(declaration() + "".join(lines(400, 3, timedelta(days=70))), encoding="utf-8")
+    roll(log, state, by="device")
+
+    rolled, whole = read_rolled(state), measure(read_log(log), by="device")
+
+    assert len(whole.trend("month")) == 3
+    for of_state, of_log in zip(_parts(rolled), _parts(whole), strict=True):
+        assert of_state == of_log
+        assert _shown(of_state) == _shown(of_log)
+    assert rolled.to_html() == whole.to_html()
+
+
+def _parts(report: Report) -> list[Report]:
+    """A report, its groups, and the periods of all of these."""
+    reports = [report, *report.groups.values()]
+    trends = [one.trend(every) for one in reports for every in ("week", "month")]  # type: ignore[arg-type]
+    return [*reports, *(period for trend in trends for period in trend.values())]
+
+
+def _shown(report: Report) -> list[object]:
+    days = [date(2026, 10, 1) + timedelta(days=day) for day in range(90)]
+    rates = {code: {f"{day}": "1.25" for day in days} for code in report.revenue}
+    return [
+        report.to_markdown(),
+        report.groups_differ(),
+        report.early_revenue(timedelta(hours=1)),
+        report.repeat_purchase_rate(3),
+        report.revenue_in("CHF", rates=rates),
+        [report.chart(kind) for kind in ("funnel", "money", "time")],  # type: ignore[arg-type]
+    ]
 
 
 def test_the_same_batches_make_the_same_state(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from lastclick import Report
+from lastclick import Report, measure, read_log
 from lastclick.errors import ConfigError, LogError
 from lastclick.rolled import _roll, _state, is_rolled, read_rolled, roll
 from tests.rolled.shop import DECLARED, FOUR_DAYS, append, entered, same
@@ -110,6 +110,38 @@ def test_a_damaged_state_is_told(log: Path, state: Path, statement: str) -> None
         report(log, state)
 
 
+def test_days_are_not_read_before_they_are_asked_for(log: Path, state: Path) -> None:
+    """A report is made of months; damage to what only days need is told by them."""
+    of_days = "length(day) = 10 AND part IN ('', 'times')"
+    change(state, f"UPDATE cells SET told = x'0102' WHERE {of_days}")
+
+    damaged = read_rolled(state)
+
+    assert damaged.to_dict() == measure(read_log(log)).to_dict()
+    assert list(damaged.trend("month")) == ["2026-10-01"]
+    with pytest.raises(LogError, match=r"is damaged .*; delete .*rolled and roll again"):
+        damaged.trend("day")
+
+
+def test_damaged_totals_are_told(state: Path) -> None:
+    """What a report is made of is checked when it is read."""
+    change(state, "UPDATE cells SET told = x'0102' WHERE length(day) = 7 AND part = 'times'")
+
+    with pytest.raises(LogError, match="is damaged"):
+        read_rolled(state)
+
+
+def test_what_is_due_is_found_by_its_index(state: Path) -> None:
+    """To find the few sets that are due, SQLite does not go through all of them."""
+    asked: list[str] = []
+    with closing(sqlite3.connect(state / "roll.sqlite")) as database:
+        database.set_trace_callback(asked.append)
+        _state.State(database).due(0)
+        ((*_, plan),) = database.execute(f"EXPLAIN QUERY PLAN {asked[0]}")
+
+    assert plan.startswith("SEARCH closed USING COVERING INDEX due")
+
+
 def test_rows_that_are_not_where_their_names_point(log: Path, state: Path) -> None:
     """A set that a name leads to and that is not there is damage, too."""
     change(state, "DELETE FROM closed")
@@ -147,7 +179,7 @@ def test_a_state_of_another_schema(log: Path, state: Path) -> None:
     change(state, "PRAGMA user_version = 99")
 
     for use in (lambda: roll(log, state), lambda: read_rolled(state)):
-        with pytest.raises(LogError, match=r"of another version .* \(schema 99, this one has 1\)"):
+        with pytest.raises(LogError, match=r"of another version .* \(schema 99, this one has 2\)"):
             use()
 
 

@@ -4,7 +4,7 @@ Whoever can make these (a process, a shard, a database) gets the same report: ev
 and amount is worked out from them, in one place.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, Literal, TypeAlias
 
 import attrs
@@ -129,17 +129,31 @@ class Counts:
         self, *, group: str | None = None, days: Iterable[str] | None = None
     ) -> dict[Key, int]:
         """What was counted in all, in one group, or over some days."""
-        wanted = None if days is None else set(days)
-        total: dict[Key, int] = {}
-        for (of, day), counted in self.cells.items():
-            if not day or (group is not None and of != group):
-                continue
-            if wanted is not None and day not in wanted:
-                continue
-            for key, number in counted.items():
-                total[key] = total.get(key, 0) + number
-        return total
+        return added(self.cells[cell] for cell in cells_of(self.cells, group, days))
 
     def span(self, group: str | None = None) -> Mapping[Key, int]:
         """What was counted over all days at once, of the whole or of one group."""
         return self.cells.get(WHOLE if group is None else (group, ""), {})
+
+
+def added(counted: Iterable[Mapping[Key, int]]) -> dict[Key, int]:
+    """The sum of what was counted."""
+    total: dict[Key, int] = {}
+    for one in counted:
+        for key, number in one.items():
+            total[key] = total.get(key, 0) + number
+    return total
+
+
+def cells_of(
+    cells: Collection[Cell], group: str | None, days: Iterable[str] | None
+) -> Iterable[Cell]:
+    """The cells of one group or of all, over some days or over all."""
+    if group is not None and days is not None:  # found at once: a group is asked day by day
+        return [cell for day in dict.fromkeys(days) if (cell := (group, day)) in cells]
+    wanted = None if days is None else set(days)
+    return [
+        (of, day)
+        for of, day in cells
+        if day and group in (None, of) and (wanted is None or day in wanted)
+    ]

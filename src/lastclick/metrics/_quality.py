@@ -228,11 +228,8 @@ def _by_number(log: Mapping[Key, int], fact: str) -> dict[int, int]:
 
 
 def _money(log: Mapping[Key, int], fact: str) -> dict[str, Money]:
-    return {
-        str(key[-1]): Money.from_units(units, str(key[-1]))
-        for key, units in sorted(log.items(), key=lambda item: str(item[0][-1]))
-        if key[0] == fact
-    }
+    found = sorted((str(key[-1]), units) for key, units in log.items() if key[0] == fact)
+    return {currency: Money.from_units(units, currency) for currency, units in found}
 
 
 def _losses(log: Mapping[Key, int]) -> tuple[Lost, ...]:

@@ -38,7 +38,7 @@ from lastclick.metrics._completion import (
 )
 from lastclick.metrics._converted import Rates, revenue_in
 from lastclick.metrics._count import Delivery, counted
-from lastclick.metrics._counts import LOG, Basis, Cell, Counts, Key, Touch, Unit
+from lastclick.metrics._counts import LOG, Basis, Counts, Key, Touch, Unit, added, cells_of
 from lastclick.metrics._drawings import draw
 from lastclick.metrics._estimate import Estimate, HypothesisTest
 from lastclick.metrics._incremental import Incremental, incremental
@@ -864,35 +864,28 @@ def report_from(counts: Counts) -> Report:
     .. versionadded:: 0.1.0
     """
     basis = counts.basis
-    total = counts.total()
+    days: dict[str, list[str]] = {}
+    for group, day in sorted(counts.cells):
+        if day:
+            days.setdefault(group, []).append(day)
+    own = {group: counts.total(group=group, days=some) for group, some in days.items()}
+    total = added(own.values())
     steps = basis.law.steps
     missing = sum(number for key, number in total.items() if key[0] == "unvalued")
     facts = quality(counts.cells.get(LOG, {}), missing, steps)
     whole = chances(total, steps, None)
-    groups = sorted({group for group, day in counts.cells if day})
     reports: dict[str, Report] = {}
     fewest = FEWEST if ACCESSIBILITY & set(basis.by) else 0
     withheld = 0
-    if basis.by:
-        # A group's own cells, found once: a report asks for them week by week.
-        parted: dict[str, dict[Cell, Mapping[Key, int]]] = {
-            group: {LOG: counts.cells.get(LOG, {})} for group in groups
-        }
-        for cell, numbers in counts.cells.items():
-            if cell[1]:
-                parted[cell[0]][cell] = numbers
-        for group in groups:
-            part = Counts(basis, parted[group])
-            own = part.total()
-            started = sum(n for key, n in own.items() if key[0] == "outcome")
-            if started < fewest:
-                withheld += started
-                continue
-            days = [day for _, day in part.cells if day]
-            reports[group] = _report(
-                basis, own, days, whole, facts, {}, part, group, counts.span(group)
-            )
-    all_days = [day for _, day in counts.cells if day]
+    for group, everything in own.items() if basis.by else ():
+        started = sum(n for key, n in everything.items() if key[0] == "outcome")
+        if started < fewest:
+            withheld += started
+            continue
+        reports[group] = _report(
+            basis, everything, days[group], whole, facts, {}, counts, group, counts.span(group)
+        )
+    all_days = [day for some in days.values() for day in some]
     report = _report(basis, total, all_days, None, facts, reports, counts, None, counts.span())
     return attrs.evolve(report, withheld=withheld)
 
@@ -946,7 +939,11 @@ def _report(
             for label, own in periods.items()
         }
 
-    weeks = None if span is None else _by_week(counts, group, days)
+    weeks = None
+    if span is not None:
+        going = [key for key in total if key[0] in ("outcome", "dropped")]
+        weeks = _by_week(counts, group, days, going)
+    arms = [key for key in total if key[0] == "arm"]
     earned = revenue(total)
     steps = Steps(_steps(basis, total, waits, ordered, chance, weeks))
     return Report(
@@ -987,7 +984,7 @@ def _report(
         recoverable_revenue=losses(total, chance, outcome=Outcome.RECOVERABLE),
         recovered_revenue=recovered(total),
         survey=survey(total),
-        incremental=incremental(total, _assigned(counts, group, days), without_step),
+        incremental=incremental(total, _assigned(counts, group, days, arms), without_step),
         groups=Groups(groups, basis.by),
         withheld=0,
         quality=facts,
@@ -1066,16 +1063,16 @@ def _not_clustered(one: Rate) -> Estimate:
     return Estimate(estimate=one.estimate, method="wilson", n=one.denominator, reason=why)
 
 
-def _by_week(counts: Counts, group: str | None, days: Sequence[str]) -> dict[date, dict[Key, int]]:
+def _by_week(
+    counts: Counts, group: str | None, days: Sequence[str], keys: Sequence[Key]
+) -> dict[date, dict[Key, int]]:
     """By its Monday, what of each week says who went on from a step."""
     weeks = {day: date.fromisoformat(_week(day)) for day in set(days)}
     found: dict[date, dict[Key, int]] = {week: {} for week in weeks.values()}
-    for (of, day), cell in counts.cells.items():
-        if day in weeks and group in (None, of):
-            total = found[weeks[day]]
-            for key, number in cell.items():
-                if key[0] in ("outcome", "dropped"):
-                    total[key] = total.get(key, 0) + number
+    for of, day in cells_of(counts.cells, group, days):
+        total, cell = found[weeks[day]], counts.cells[of, day]
+        for key in keys:
+            total[key] = total.get(key, 0) + cell.get(key, 0)
     return found
 
 
@@ -1119,14 +1116,16 @@ def _sections(
     return found
 
 
-def _assigned(counts: Counts, group: str | None, days: Sequence[str]) -> dict[str, int]:
+def _assigned(
+    counts: Counts, group: str | None, days: Sequence[str], keys: Sequence[Key]
+) -> dict[str, int]:
     """By day of the start, how many were drawn into an arm."""
-    wanted, found = set(days), dict[str, int]()
-    for (of, day), cell in counts.cells.items():
-        if day in wanted and group in (None, of):
-            number = sum(n for key, n in cell.items() if key[0] == "arm")
-            if number:
-                found[day] = found.get(day, 0) + number
+    found: dict[str, int] = {}
+    for of, day in cells_of(counts.cells, group, days) if keys else ():
+        cell = counts.cells[of, day]
+        number = sum(cell.get(key, 0) for key in keys)
+        if number:
+            found[day] = found.get(day, 0) + number
     return found
 
 

@@ -30,6 +30,8 @@ _ACTIVITY = (ENTERED, FAILED, ORDERED, CLICKED)
 OPEN_SINCE = "open_since"
 #: A customer's only order, by its instant.
 ONCE_SINCE = "once_since"
+#: What is counted of these as of an instant, and by how many microseconds.
+AGING = {OPEN_SINCE: ("open_after", _SECOND), ONCE_SINCE: ("once", _DAY)}
 
 #: Later than every instant that there is; a limit may be as long as one likes.
 _NEVER = 2**62
@@ -148,25 +150,19 @@ def add(told: Told, more: Told, sign: int) -> None:
     for cell, counted in more.items():
         mine = told.setdefault(cell, {})
         for key, (number, times) in counted.items():
-            n, t = mine.get(key, (0, 0))
-            n, t = n + sign * number, t + sign * times
-            if n or t:
-                mine[key] = (n, t)
-            else:
-                mine.pop(key, None)
+            add_one(mine, key, sign * number, sign * times)
         if not mine:
             del told[cell]
 
 
-def grow_older(cells: dict[Cell, dict[Key, int]], as_of: int) -> None:
-    """Count by how long ago it was as of an instant what is kept by when it was."""
-    for counted in cells.values():
-        for key in [key for key in counted if key[0] in (OPEN_SINCE, ONCE_SINCE)]:
-            ago, number = as_of - int(key[1]), counted.pop(key)
-            own: Key = ("once", ago // _DAY)
-            if key[0] == OPEN_SINCE:
-                own = ("open_after", ago // _SECOND)
-            counted[own] = counted.get(own, 0) + number
+def add_one(told: dict[Any, tuple[int, int]], key: object, number: int, times: int) -> None:
+    """Add to one number, and to how often something was added to it."""
+    before = told.get(key, (0, 0))
+    number, times = before[0] + number, before[1] + times
+    if number or times:
+        told[key] = (number, times)
+    else:
+        told.pop(key, None)
 
 
 def due_after(rows: list[Row], basis: Basis) -> int | None:

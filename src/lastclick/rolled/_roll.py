@@ -16,11 +16,12 @@ from lastclick._reading import Problems
 from lastclick._rows import CANCELLED, REFUNDED, Row, instant
 from lastclick.errors import ConfigError, EventError, LogError
 from lastclick.events import EventsLost, FunnelDeclared, parse_line
-from lastclick.metrics import Counts, Delivery, Report, report_from
+from lastclick.metrics import Delivery, Report, report_from
 from lastclick.metrics._count import Asked, asked
-from lastclick.metrics._counts import Touch, Unit
-from lastclick.rolled._aging import Ground, grow_older, told_by_records
+from lastclick.metrics._counts import LOG, Touch, Unit
+from lastclick.rolled._aging import Ground, told_by_records
 from lastclick.rolled._files import NewLines, problems, refuse
+from lastclick.rolled._kept import kept
 from lastclick.rolled._sets import Joining, recount
 from lastclick.rolled._state import FILE, FIRST, Settings, State, opened
 
@@ -274,12 +275,12 @@ def read_rolled(to: Path | str) -> Report:
         if settings.library != version("lastclick"):
             msg = f"{to} was counted by lastclick {settings.library}; roll once more with this one"
             raise LogError(msg, Path(to))
-        cells, records, files = state.sums(), state.records(), state.files()
-    ground = _ground(_asked_again(settings), settings)
-    for cell, counted in told_by_records(*records, ground).items():
-        cells.setdefault(cell, {}).update({key: number for key, (number, _) in counted.items()})
-    grow_older(cells, -1 if settings.as_of is None else settings.as_of)
-    report = report_from(Counts(ground.basis, cells))
+        ground = _ground(_asked_again(settings), settings)
+        told = told_by_records(*state.records(), ground)
+        log = {key: number for key, (number, _) in told.get(LOG, {}).items()}
+        counts = kept(state.parts(), log, ground.basis, Path(to))
+        files = state.files()
+    report = report_from(counts)
     seconds = time.perf_counter() - began
     delivery = Delivery(max(0, settings.redelivered), seconds, problems(files), "rolled")
     return attrs.evolve(report, reading=delivery)

@@ -2,7 +2,7 @@
 
     closed    the rows of a closed set of journeys, and when it has to be counted anew
     names     by checkout, order, customer or stray event, its set
-    cells     what all sets come to, by group and day
+    cells     what all sets come to, by group and day, and by group and month
     records   definitions and losses
     files     how far each file of the log was read
     state     the settings, the definition and the instant of the counts
@@ -24,12 +24,12 @@ from lastclick.errors import ConfigError, LogError
 from lastclick.events import Event, EventsLost, FunnelDeclared, parse_line
 from lastclick.metrics._counts import Cell, Key
 from lastclick.rolled._aging import Told, add
-from lastclick.rolled._cells import part_of, read, read_sums, written
+from lastclick.rolled._cells import is_totalled, merged, month_of, part_of
 from lastclick.rolled._files import Known
 
 FILE = "roll.sqlite"
 #: Of the tables and of what is in them. Raised whenever an older state would be misread.
-SCHEMA = 1
+SCHEMA = 2
 #: What `file` calls it: "lclk".
 _APPLICATION = 0x6C636C6B
 _TABLES = """
@@ -95,7 +95,7 @@ class State:
     def settings(self) -> Settings | None:
         """The settings, None where nothing was rolled yet."""
         row = self._database.execute("SELECT told FROM state").fetchone()
-        return None if row is None else Settings(**from_json(_unpacked(row[0])))
+        return None if row is None else Settings(**from_json(unpacked(row[0])))
 
     def keep_settings(self, settings: Settings) -> None:
         self._write(
@@ -105,7 +105,7 @@ class State:
     def files(self) -> dict[str, Known]:
         """How far each file was read."""
         rows = self._database.execute("SELECT name, known FROM files ORDER BY name")
-        return {name: Known.of(from_json(_unpacked(known))) for name, known in rows}
+        return {name: Known.of(from_json(unpacked(known))) for name, known in rows}
 
     def keep_files(self, files: dict[str, Known]) -> None:
         before = dict(self._database.execute("SELECT name, known FROM files"))
@@ -120,7 +120,7 @@ class State:
         declarations: dict[str, FunnelDeclared] = {}
         losses: dict[str, EventsLost] = {}
         for (packed,) in self._database.execute("SELECT line FROM records"):
-            event: Event = parse_line(_unpacked(packed))
+            event: Event = parse_line(unpacked(packed))
             if isinstance(event, FunnelDeclared):
                 declarations[event.event_id] = event
             elif isinstance(event, EventsLost):
@@ -143,13 +143,14 @@ class State:
 
     def due(self, as_of: int) -> list[int]:
         """The sets that have to be counted anew by then, in order."""
-        found = self._database.execute("SELECT id FROM closed WHERE due <= ? ORDER BY id", (as_of,))
-        return [id_ for (id_,) in found]
+        # Ordered by SQLite, it would go through all sets to find the few.
+        found = self._database.execute("SELECT id FROM closed WHERE due <= ?", (as_of,))
+        return sorted(id_ for (id_,) in found)
 
     def rows(self, ids: Sequence[int]) -> Iterator[tuple[int, int | None, list[bytes]]]:
         """Sets: the id, when it is due, and its rows, each as JSON."""
         for id_, due, rows in self._select("SELECT id, due, rows FROM closed WHERE id IN", ids):
-            yield id_, due, _unpacked(rows).split(b"\n")
+            yield id_, due, unpacked(rows).split(b"\n")
 
     def keep_sets(self, sets: Iterable[tuple[int, list[bytes]]]) -> None:
         """Keep sets that changed; they are to be counted."""
@@ -170,11 +171,11 @@ class State:
 
     # Counts
 
-    def sums(self) -> dict[Cell, dict[Key, int]]:
-        """What all sets come to."""
-        cells: dict[Cell, dict[Key, int]] = {}
+    def parts(self) -> dict[Cell, list[tuple[str, bytes]]]:
+        """What all sets come to: by cell its parts, packed."""
+        cells: dict[Cell, list[tuple[str, bytes]]] = {}
         for group, day, part, packed in self._database.execute("SELECT * FROM cells"):
-            cells.setdefault((group, day), {}).update(read_sums(part, _unpacked(packed)))
+            cells.setdefault((group, day), []).append((part, packed))
         return cells
 
     def add(self, more: Told) -> set[Cell]:
@@ -183,23 +184,26 @@ class State:
         Returns:
             The cells that are others now.
         """
+        totals: Told = {}
+        for (group, day), counted in more.items():
+            if day:
+                told = {key: numbers for key, numbers in counted.items() if is_totalled(key)}
+                add(totals, {(group, month_of(day)): told}, 1)
         changed: dict[tuple[str, str, str], dict[Key, tuple[int, int]]] = {}
-        for cell, counted in more.items():
+        for cell, counted in (*more.items(), *totals.items()):
             for key, numbers in counted.items():
                 changed.setdefault((*cell, part_of(key)), {})[key] = numbers
         for place, counted in sorted(changed.items()):
             self._add(place, counted)
-        return {place[:2] for place in changed}
+        return set(more)
 
     def _add(self, place: tuple[str, str, str], counted: dict[Key, tuple[int, int]]) -> None:
         where = "WHERE of = ? AND day = ? AND part = ?"
         row = self._database.execute(f"SELECT told FROM cells {where}", place).fetchone()
-        cell, part = place[:2], place[2]
-        mine: Told = {cell: {} if row is None else read(part, _unpacked(row[0]))}
-        add(mine, {cell: counted}, 1)
-        if cell in mine:
-            packed = _squeezed(written(part, mine[cell]))
-            self._write("INSERT OR REPLACE INTO cells VALUES (?, ?, ?, ?)", [(*place, packed)])
+        text = merged(place[2], b"" if row is None else unpacked(row[0]), counted)
+        if text:
+            packed = [(*place, _squeezed(text))]
+            self._write("INSERT OR REPLACE INTO cells VALUES (?, ?, ?, ?)", packed)
         else:
             self._write(f"DELETE FROM cells {where}", [place])
 
@@ -230,12 +234,22 @@ def opened(directory: Path, *, write: bool) -> Iterator[State]:
             raise ConfigError(msg)
     elif not file.is_file():
         raise ConfigError(f"nothing was rolled to {directory}; {FIRST}")
+    with explained(directory), closing(_connected(file)) as database:
+        database.execute("BEGIN IMMEDIATE" if write else "BEGIN")
+        _check(database, directory, write=write)
+        yield State(database)
+        database.execute("COMMIT")
+
+
+@contextmanager
+def explained(directory: Path) -> Iterator[None]:
+    """What SQLite says of a state, as an error that says what to do.
+
+    Raises:
+        LogError: The state cannot be read or written, or somebody else is writing it.
+    """
     try:
-        with closing(_connected(file)) as database:
-            database.execute("BEGIN IMMEDIATE" if write else "BEGIN")
-            _check(database, directory, write=write)
-            yield State(database)
-            database.execute("COMMIT")
+        yield
     except sqlite3.Error as error:
         raise _explained(error, directory) from error
 
@@ -294,7 +308,12 @@ def _squeezed(text: bytes) -> bytes:
     return zlib.compress(text, 1)
 
 
-def _unpacked(packed: bytes) -> bytes:
+def unpacked(packed: bytes) -> bytes:
+    """A text as it was before it was packed.
+
+    Raises:
+        DamagedError: A checksum does not fit.
+    """
     try:
         return zlib.decompress(packed)
     except (zlib.error, TypeError):
