@@ -22,6 +22,7 @@ from hypothesis import HealthCheck, given, settings
 from benchmarks.generate import write
 from docs.conformance.run import arguments
 from lastclick import Funnel, _manifest, measure, read_log
+from lastclick._manifest import COLUMNS
 from lastclick._reading import Share
 from lastclick.errors import EventError, LogError
 from lastclick.events import Event, parse_line
@@ -35,7 +36,6 @@ import duckdb
 
 from lastclick.engines import _pack
 from lastclick.engines import duckdb as engine
-from lastclick.engines._parquet import COLUMNS
 from tests.engines.test_duckdb import DECLARED, ODD, Lines, event, refusal, same, written
 
 HERE = settings(max_examples=3, suppress_health_check=[HealthCheck.function_scoped_fixture])

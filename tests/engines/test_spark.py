@@ -199,7 +199,7 @@ def test_what_spark_cannot_count_is_said(spark: Any, tmp_path: Path) -> None:
         engine.measure(columns, session=spark)
     with pytest.raises(ConfigError, match=r"one text column.*not \[\]"):
         engine.measure([], session=spark)
-    with pytest.raises(LogError, match="no such table, and no file that ends in"):
+    with pytest.raises(LogError, match="no such table, no file that ends in"):
         engine.measure(tmp_path / "nothing", session=spark)
 
 

@@ -22,10 +22,10 @@ import duckdb
 
 from lastclick import _manifest
 from lastclick._log import SUFFIXES, read_log
-from lastclick._manifest import File, Manifest, Segment, sync
+from lastclick._manifest import COLUMNS, File, Manifest, Segment, sync
 from lastclick._reading import GZIP, Place, as_it_is_now, batched
 from lastclick._rows import UNKNOWN, Rows, micros
-from lastclick.engines._parquet import COLUMNS, usual_columns
+from lastclick.engines._parquet import usual_columns
 from lastclick.errors import EventError, LogError
 from lastclick.events import Event, parse_line
 

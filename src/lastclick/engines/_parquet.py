@@ -10,6 +10,7 @@ from pathlib import Path
 import duckdb
 
 from lastclick import _manifest
+from lastclick._manifest import COLUMNS
 from lastclick._rows import (
     ASSIGNED,
     CANCELLED,
@@ -23,27 +24,6 @@ from lastclick._rows import (
 from lastclick.engines._dialect import DUCKDB
 from lastclick.engines._usual import FIELDS, excluded, facts, group
 
-#: The columns of a packed file, in their order.
-COLUMNS = {
-    "type": "VARCHAR",
-    "event_id": "VARCHAR",
-    "funnel": "VARCHAR",
-    "occurred_at": "TIMESTAMP",
-    "checkout_id": "VARCHAR",
-    "customer_id": "VARCHAR",
-    "step": "VARCHAR",
-    "reason": "VARCHAR",
-    "order_id": "VARCHAR",
-    "refund_id": "VARCHAR",
-    "channel": "VARCHAR",
-    "campaign": "VARCHAR",
-    "arm": "VARCHAR",
-    "share": "VARCHAR",
-    "amount": "DECIMAL(16,4)",
-    "currency": "VARCHAR",
-    "attributes": "VARCHAR",
-    "line": "VARCHAR",
-}
 _STEPS = "type IN ('step_entered', 'step_failed')"
 #: What every line has, and what those of some types may have besides.
 _COMMON = ("v", "type", "event_id", "funnel", "occurred_at", "checkout_id", "customer_id")
