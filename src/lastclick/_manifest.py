@@ -49,11 +49,15 @@ class Segment:
         name: Its path within the log, without ``.gz``.
         size: The bytes of its lines, not compressed.
         sha256: Of these bytes.
+        crc32: Of these bytes, by which a gzipped file and the state of `roll` know them too.
+        files: What the files are called, one a day, that hold its lines.
     """
 
     name: str
     size: int
     sha256: str
+    crc32: int
+    files: str
 
 
 @attrs.frozen
@@ -119,18 +123,29 @@ def files(directory: Path) -> list[Path]:
     return [] if manifest is None else [directory / file.path for file in manifest.files]
 
 
+def told(path: Path) -> tuple[File, list[Segment]]:
+    """What a manifest says of a packed file, and of the segments whose lines it may hold.
+
+    Raises:
+        LogError: No manifest names it, or the one that there is cannot be used.
+    """
+    directory = path.parent.parent
+    manifest = read(directory)
+    files, segments = ({}, {}) if manifest is None else _by_name(manifest)
+    file = files.get(path.relative_to(directory).as_posix())
+    if file is None:
+        msg = f"{path} is in no {NAME}; pass the directory that lastclick pack wrote"
+        raise LogError(msg, path)
+    return file, segments.get(path.stem, [])
+
+
 def check(path: Path) -> int:
     """The number of lines in a packed file, once it is what was written.
 
     Raises:
         LogError: It is not, or no manifest names it.
     """
-    directory = path.parent.parent
-    named = {} if (manifest := read(directory)) is None else _by_path(manifest)
-    file = named.get(path.relative_to(directory).as_posix())
-    if file is None:
-        msg = f"{path} is in no {NAME}; pass the directory that lastclick pack wrote"
-        raise LogError(msg, path)
+    file, _ = told(path)
     try:
         found = checksum(path)
     except FileNotFoundError:
@@ -181,8 +196,11 @@ def sync(path: Path) -> None:
 
 
 @lru_cache(maxsize=8)
-def _by_path(manifest: Manifest) -> dict[str, File]:
-    return {file.path: file for file in manifest.files}
+def _by_name(manifest: Manifest) -> tuple[dict[str, File], dict[str, list[Segment]]]:
+    segments: dict[str, list[Segment]] = {}
+    for segment in manifest.segments:
+        segments.setdefault(segment.files, []).append(segment)
+    return {file.path: file for file in manifest.files}, segments
 
 
 @lru_cache(maxsize=8)

@@ -26,7 +26,6 @@ from lastclick._manifest import COLUMNS
 from lastclick._reading import Share
 from lastclick.errors import EventError, LogError
 from lastclick.events import Event, parse_line
-from lastclick.rolled import roll
 from lastclick.sinks import FileSink
 from tests import strategies
 
@@ -318,14 +317,6 @@ def test_processes_read_it_too(tmp_path: Path) -> None:
     assert list(Share(file, size).split()) == [Share(file, size)]
     several = measure(read_log(tmp_path / "packed"), workers=2)
     assert several.to_dict() == measure(read_log(tmp_path / "log")).to_dict()
-
-
-def test_it_is_not_rolled(tmp_path: Path) -> None:
-    """Rolling goes on within files of lines; the error says what to roll."""
-    engine.pack(written(tmp_path / "log", [DECLARED, event()]), tmp_path / "packed")
-
-    with pytest.raises(LogError, match="is packed, and only lines can be rolled"):
-        roll(tmp_path / "packed", tmp_path / "rolled")
 
 
 def test_a_log_that_grows_without_locks(tmp_path: Path) -> None:
