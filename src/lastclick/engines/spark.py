@@ -315,8 +315,18 @@ def _found(source: Any, session: _Session) -> tuple[Any, Any, int]:
 
 def _found_at(path: str, session: _Session) -> tuple[Any, Any, int]:
     """The same of a path."""
-    packed, files = (None, 0) if path.endswith(SUFFIXES) else packed_at(path, session)
-    lines, more = (None, 0) if path.endswith(_manifest.SUFFIX) else _lines_at(path, session)
+    from pyspark.errors import AnalysisException
+
+    packed = lines = None
+    files = more = 0
+    try:
+        if not path.endswith(SUFFIXES):
+            packed, files = packed_at(path, session)
+        if not path.endswith(_manifest.SUFFIX):
+            lines, more = _lines_at(path, session)
+    except AnalysisException as error:
+        if "PATH_NOT_FOUND" not in str(error):
+            raise
     if lines is None and packed is None:
         endings = ", ".join(SUFFIXES)
         msg = (
