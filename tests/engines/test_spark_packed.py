@@ -95,7 +95,7 @@ def test_times_are_those_of_the_lines(spark: Any, tmp_path: Path) -> None:
 @pytest.mark.long
 @settings(max_examples=5, suppress_health_check=QUIET)
 @given(strategies.questions())
-def test_any_packed_log_is_the_same(
+def test_very_many_packed_logs_are_the_same(
     spark: Any, tmp_path: Path, question: tuple[Lines, dict[str, Any]]
 ) -> None:
     """On any log, asked in any way."""
