@@ -130,7 +130,9 @@ MORE = [
 ]
 
 
-@pytest.mark.parametrize("asked", [{}, {"by": ('a "name"', "device"), "exclude": {}}])
+@pytest.mark.parametrize(
+    "asked", [{}, {"by": ('a "name"', "device"), "exclude": {}}, {"by": ("a", "device")}]
+)
 def test_odd_lines_come_back(tmp_path: Path, asked: dict[str, Any]) -> None:
     """Whatever a line looks like, it is there, and read as before."""
     text = "\n".join([json.dumps(DECLARED), *ODD, *MORE, *ODD, *MORE])

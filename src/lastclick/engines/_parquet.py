@@ -89,7 +89,10 @@ def _numbered() -> list[tuple[int, str]]:
 
 
 def _known() -> str:
-    """How many keys of a line the columns say; -1 where a price says more than they do."""
+    """How many keys of a line the columns say; -1 where they do not say a price or attributes.
+
+    Of an attribute that is there twice the core takes the last, and databases the first.
+    """
 
     def number(fields: Sequence[str]) -> str:
         return " + ".join(f"({field} IS NOT NULL)::INT" for field in fields)
@@ -99,8 +102,10 @@ def _known() -> str:
         f"({price} IS NULL OR len(json_keys({price})) = 2)"
         for price in ("value", "total", "amount")
     )
+    named = "json_keys(attributes)"
+    once = f"(attributes IS NULL OR len(list_distinct({named})) = len({named}))"
     common = number((*_COMMON, "attributes"))
-    return f"CASE WHEN {prices} THEN {common} + CASE type {own} END ELSE -1 END"
+    return f"CASE WHEN {prices} AND {once} THEN {common} + CASE type {own} END ELSE -1 END"
 
 
 def reading(files: Sequence[Path]) -> str:
