@@ -7,6 +7,8 @@ CORE := .venv-core
 PEERS := .venv-peers
 CARTRIDGE := .venv-cartridge
 SPARK := .venv-spark
+# Tests start hundreds of processes: what one has compiled, the next one need not.
+export PYTHONDONTWRITEBYTECODE :=
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .ONESHELL:
@@ -141,7 +143,7 @@ $(VENV)/.bench: $(VENV)/.made
 	touch $@
 
 $(PEERS)/.peers: $(PEERS)/.made benchmarks/peers.txt
-	@echo "== installing the event SDKs that the benchmarks compare with"
+	@echo "== installing what the benchmarks compare with and cannot lie beside it"
 	$(PEERS)/bin/python -m pip install -qq --disable-pip-version-check --editable ".[http]" --requirement benchmarks/peers.txt
 	touch $@
 

@@ -46,6 +46,12 @@ def run(
     return json.loads(done.stdout.splitlines()[-1])
 
 
+def peers_python() -> str:
+    """Return the interpreter that knows the others, or this one where there is none."""
+    python = Path(os.environ.get("LASTCLICK_PEERS", ".venv-peers"), "bin", "python")
+    return str(python) if python.exists() else sys.executable
+
+
 def cpu_seconds(process: int) -> float:
     """Return what another process, its threads and its ended children have taken (Linux)."""
     # Behind the name, which may hold spaces: the times are the 12th to the 15th.

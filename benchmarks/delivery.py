@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import emit, imports
-from benchmarks.child import machine, resident_mib, run, table
+from benchmarks.child import machine, peers_python, resident_mib, run, table
 from benchmarks.emit import BURST, PAUSE, busy_thread, time_calls
 from benchmarks.peers import FLOOR, SUBJECTS, Client, Setup
 from benchmarks.receiver import Receiver, receiver
@@ -130,12 +130,6 @@ def versions() -> dict[str, str]:
 
 
 # ---- in the process that asks
-
-
-def peers_python() -> str:
-    """Return the interpreter that knows the other SDKs, or this one where there is none."""
-    python = Path(os.environ.get("LASTCLICK_PEERS", ".venv-peers"), "bin", "python")
-    return str(python) if python.exists() else sys.executable
 
 
 def installed(python: str) -> dict[str, str]:

@@ -24,8 +24,8 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from benchmarks.child import machine, table
-from benchmarks.delivery import installed, peers_python
+from benchmarks.child import machine, peers_python, table
+from benchmarks.delivery import installed
 from benchmarks.peers import FLOOR, SUBJECTS, Client, Setup
 from benchmarks.receiver import Receiver, receiver
 

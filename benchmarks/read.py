@@ -6,6 +6,7 @@ Each reading runs in a process of its own; its imports are not timed, reading th
 computes the same answer (`duckdb_report.sql`) and the two are compared figure by figure; pandas
 and polars compute a part of it (`pandas_report.py`, `polars_report.py`), which is compared too.
 Sail and chdb stand for Spark and ClickHouse; their servers have started before the clock does.
+retentioneering draws the closed funnel only, which is compared with ours.
 """
 
 import argparse
@@ -19,16 +20,15 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from benchmarks.child import machine, run, table, timed
+from benchmarks.child import machine, peers_python, run, table, timed
 
 MILLION = 1_000_000
-#: `pandas.read_json` holds some 3.5 kB an event; beyond this it is left out.
-MOST_FOR_READ_JSON = MILLION
+#: What holds some 3 kB an event is left out beyond this.
+MOST_FOR = {"pandas_read_json": MILLION, "retentioneering": MILLION}
 READERS = {
     "lastclick": "`lastclick`: `str(measure(read_log(path)))`",
     "lastclick_2": "the same with `workers=2`",
@@ -40,9 +40,12 @@ READERS = {
     "polars": "polars: a part",
     "pandas": "pandas, read with pyarrow: a part",
     "pandas_read_json": "pandas, `read_json`: a part",
+    "retentioneering": "retentioneering: the closed funnel",
 }
 #: What a reader needs that is not everywhere; these take minutes for a million events.
-NEEDS = {"sail": ("pysail", "pyspark"), "chdb": ("chdb",)}
+NEEDS = {"sail": ("pysail", "pyspark"), "chdb": ("chdb",), "retentioneering": ("retentioneering",)}
+#: Readers in an environment of their own.
+PEERS = {"retentioneering"}
 #: Bytes of lines that go into a table at a time.
 INSERT = 16_000_000
 
@@ -198,6 +201,14 @@ def read_pandas_read_json(log: Path) -> dict[str, Any]:
     return {**figures, "answer": answer}
 
 
+def read_retentioneering(log: Path) -> dict[str, Any]:
+    """Read the files and draw the closed funnel; whether it is ours is not timed."""
+    from benchmarks import retentioneering_report
+
+    figures, found = timed(lambda: retentioneering_report.closed(log))
+    return {**figures, "found": found, "ours": retentioneering_report.ours(log)}
+
+
 CHILDREN: dict[str, Callable[[Path], dict[str, Any]]] = {
     "lastclick": read_lastclick,
     "lastclick_2": read_lastclick_2,
@@ -209,6 +220,7 @@ CHILDREN: dict[str, Callable[[Path], dict[str, Any]]] = {
     "polars": read_polars,
     "pandas": read_pandas,
     "pandas_read_json": read_pandas_read_json,
+    "retentioneering": read_retentioneering,
 }
 assert list(CHILDREN) == list(READERS)
 
@@ -244,7 +256,7 @@ def report(sizes: list[int], *, seed: int, runs: int, readers: list[str], keep: 
     """Measure all sizes, beyond a million events once; return Markdown."""
     parts = ["## From a log to the report\n"]
     for reader, packages in NEEDS.items():
-        if reader in readers and not all(map(find_spec, packages)):
+        if reader in readers and not all(_is_there(one, _python_of(reader)) for one in packages):
             parts.append(f"Left out: {READERS[reader]}, which needs {' and '.join(packages)}.\n")
             readers = [one for one in readers if one != reader]
     per_million: dict[str, dict[int, float]] = {reader: {} for reader in readers}
@@ -275,11 +287,21 @@ def _measured(
     results: dict[str, list[dict[str, Any]]] = {}
     for _ in range(runs):  # in turns, so that a slow moment meets all of them
         for reader in readers:
-            if reader == "pandas_read_json" and events > MOST_FOR_READ_JSON:
+            if events > MOST_FOR.get(reader, events):
                 continue
-            one = run("benchmarks.read", "--child", reader, "--log", str(log))
+            child = ("--child", reader, "--log", str(log))
+            one = run("benchmarks.read", *child, python=_python_of(reader))
             results.setdefault(reader, []).append(one)
     return results
+
+
+def _python_of(reader: str) -> str:
+    return peers_python() if reader in PEERS else sys.executable
+
+
+def _is_there(package: str, python: str) -> bool:
+    finding = f"from importlib.util import find_spec; exit(find_spec({package!r}) is None)"
+    return subprocess.run([python, "-c", finding], check=False).returncode == 0
 
 
 def _table(results: dict[str, list[dict[str, Any]]], events: int) -> str:
@@ -322,10 +344,14 @@ def _agreement(results: dict[str, list[dict[str, Any]]]) -> str:
         found = results["duckdb"]
         share = min(one["wall"] - one["quality_seconds"] for one in found)
         lines.append(f"DuckDB without the facts of `quality`: {share:.2f} s.")
-        for reader in results.keys() - {"duckdb"}:
+        for reader in results.keys() - {"duckdb", *PEERS}:
             unlike = differences(found[0]["answer"], results[reader][0]["answer"])
             verdict = "the same" if not unlike else "NOT the same: " + "; ".join(unlike)
             lines.append(f"Answers of DuckDB and {reader}: {verdict}.")
+    if "retentioneering" in results:
+        one = results["retentioneering"][0]
+        verdict = "the same" if one["found"] == one["ours"] else f"NOT the same: {one}"
+        lines.append(f"Closed funnels of retentioneering and lastclick: {verdict}.")
     return "\n".join(sorted(lines))
 
 

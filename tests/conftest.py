@@ -1,5 +1,6 @@
 """What all tests share: the Hypothesis profiles and the data that lies beside the checkout."""
 
+import gc
 import os
 import subprocess
 import sys
@@ -21,6 +22,12 @@ settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True
 settings.register_profile("few", settings.get_profile("ci"), max_examples=20)
 settings.load_profile("ci" if os.environ.get("CI") else "local")
 settings.register_profile("some", max_examples=40)  # as it is, but fewer
+
+
+def pytest_collection_finish() -> None:
+    """What was collected stays: it need not be looked through for garbage, again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.hookimpl(wrapper=True)

@@ -100,6 +100,7 @@ def test_page_visits_without_an_instant_leave_two_in_flight(page_visits):
 @pytest.mark.parametrize(
     ("folder", "in_order"), [("", [2000, 348, 224, 143]), ("variant_b/", [2000, 348, 223, 136])]
 )
+@pytest.mark.untraced
 def test_page_visits_in_order(shared, folder, in_order):
     """With closed=True each step is at or after the one before, as the source's `>=` has it."""
     files = {name: f"{folder}{file}" for name, file in CODECADEMY.items()}
@@ -133,6 +134,7 @@ def sessions(shared: Path) -> list[Event]:
     return events(shared / "data" / "retentioneering_ecom", RETENTIONEERING)
 
 
+@pytest.mark.untraced
 def test_ecom_by_user_in_order_as_published(shared):
     """catalog, add_to_cart, cart, purchase: 600, 511, 431, 225 in order; 328 ordered at all."""
     together = events(
@@ -149,6 +151,7 @@ def test_ecom_by_user_in_order_as_published(shared):
     assert report.outcomes[Outcome.PURCHASED_LATE] == 189
 
 
+@pytest.mark.untraced
 def test_ecom_by_session_in_any_order(sessions):
     """add_to_cart to purchase: 1213, 1022, 798, 632, 470; 61.25 % of the carts are abandoned."""
     report = measure(sessions, as_of=LATER)
@@ -168,6 +171,7 @@ def test_ecom_by_session_in_order(sessions):
     assert reached(measure(sessions, closed=True)) == [1213, 679, 291, 127, 36]
 
 
+@pytest.mark.untraced
 def test_ecom_by_user_in_any_order_and_in_order(shared):
     """522, 489, 441, 390, 328 in any order and 522, 439, 334, 225, 116 in order."""
     settings = TableMapping.load(MAPPINGS / "retentioneering_sessions.toml")
@@ -211,6 +215,7 @@ def test_ecom_failed_payments(sessions):
     assert months == {"2024-05-01": 62, "2024-06-01": 33}
 
 
+@pytest.mark.untraced
 def test_ecom_passes_over_what_is_no_step(shared):
     """Of 31,106 rows those that the mapping does not mention are counted by value, none is lost."""
     (table,) = tables(shared / "data" / "retentioneering_ecom", RETENTIONEERING)

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from benchmarks import delivery, faults
+from benchmarks import child, delivery, faults
 from benchmarks.peers import FLOOR
 
 pytest.importorskip("urllib3")
@@ -28,7 +28,7 @@ def test_every_subject_has_its_rows() -> None:
 
 def test_an_exit_without_a_flush_loses_nothing() -> None:
     """A fault is met by each subject, and its cell says how many events arrived."""
-    found = faults.meet(faults.exits(), delivery.peers_python(), OURS)
+    found = faults.meet(faults.exits(), child.peers_python(), OURS)
 
     assert list(found) == OURS
     assert all(cell.startswith("1,000, ") for (cell,) in found.values())

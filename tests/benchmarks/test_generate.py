@@ -39,6 +39,7 @@ def test_a_log_in_segments_holds_the_same_lines(tmp_path: Path) -> None:
     assert b"".join(body for _, body in contents) == whole[0].read_bytes().split(b"\n", 1)[1]
 
 
+@pytest.mark.untraced
 def test_every_line_is_what_the_library_would_have_written() -> None:
     """Lines come back byte for byte; what does not parse was written to be counted."""
     refused = []

@@ -42,6 +42,7 @@ def test_normal_is_the_printed_one() -> None:
     assert normal_tail(normal_quantile(0.2)) == pytest.approx(0.2, rel=1e-14)
 
 
+@pytest.mark.untraced
 def test_t_is_that_of_scipy() -> None:
     """Tails and quantiles agree with scipy's, far out and for any degrees of freedom."""
     stats = pytest.importorskip("scipy.stats", reason="needs the group `reference`")

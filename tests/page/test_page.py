@@ -196,6 +196,7 @@ def test_small_groups_are_folded():
     assert page.facts["who"]["others"]["started"] == 10
 
 
+@pytest.mark.untraced
 def test_of_many_groups_the_largest_are_shown():
     """200 groups are 30 rows and one for the others, and all attempts are in them."""
     report = measure(visits(200, SMALLEST), by="store", as_of=moment(9 * DAY))

@@ -21,7 +21,9 @@ _INSTANT = (
     r'"(\d{3}[1-9]|\d\d[1-9]0|\d[1-9]00|[1-9]000)-\d\d-\d\dT([01]\d|2[0-3]):[0-5]\d:[0-5]\d'
     r'(\.\d{3}|\.\d{6})?Z"'
 )
-_AMOUNT = r'"[0-9]{1,12}(\.[0-9]{1,4})?"'
+_PRICE = r'\{"amount":"[0-9]{1,12}(\.[0-9]{1,4})?","currency":"[A-Z]{3}"\}'
+#: In such a price: what is between the first 11 characters and the last 19; three of the last five.
+_AMOUNT, _CURRENCY = "substr(price, 12, length(price) - 30)", "substr(price, length(price) - 4, 3)"
 _SHARE = r'"0\.[0-9]{1,18}"'
 _NAMED = r'"[^"\\]+":("[^"\\]*"|null|true|false|0|-?[1-9]\d{0,17})'
 _FLAT = rf"\{{({_NAMED}(,{_NAMED})*)?\}}"
@@ -46,12 +48,12 @@ def facts(
         The select; ``kind`` is NULL where the line is not usual.
     """
     kinds = " ".join(f"""WHEN '"{name}"' THEN {kind}""" for name, kind in USUAL.items())
-    price = "CAST(price->>'amount' AS DECIMAL(20, 4)) * CAST(10000 AS DECIMAL(5, 0))"
+    units = f"CAST({_AMOUNT} AS DECIMAL(20, 4)) * CAST(10000 AS DECIMAL(5, 0))"
     return f"""SELECT t, CASE WHEN usual THEN kind END AS kind,
         {_text("event_id")} AS event_id, {_text("checkout_id")} AS checkout_id,
         {_text("customer_id")} AS customer_id, {_text("what")} AS what, {_text("more")} AS more,
-        CASE WHEN price IS NOT NULL AND usual THEN CAST({price} AS BIGINT) END AS units,
-        CASE WHEN kind = {ASSIGNED} THEN {_text("share")} ELSE price->>'currency' END AS currency,
+        CASE WHEN price IS NOT NULL AND usual THEN CAST({units} AS BIGINT) END AS units,
+        CASE WHEN kind = {ASSIGNED} THEN {_text("share")} ELSE {_CURRENCY} END AS currency,
         excluded, grp, {_text("funnel")} AS funnel, {", ".join(["file", *also])}
     FROM (SELECT *, coalesce(
             t IS NOT NULL AND v = '1' AND {_is_id("event_id")} AND {_is_id("checkout_id")}
@@ -60,8 +62,7 @@ def facts(
             AND CASE WHEN more IS NULL THEN kind <> {FAILED} ELSE {_is_id("more")} END
             AND (kind <> {ASSIGNED} OR what IN ('"treated"', '"holdout"')
                 AND (share IS NULL OR regexp_full_match(share, '{_SHARE}')))
-            AND (price IS NULL OR regexp_full_match(CAST(price->'amount' AS VARCHAR), '{_AMOUNT}')
-                AND regexp_full_match(CAST(price->'currency' AS VARCHAR), '"[A-Z]{{3}}"'))
+            AND (price IS NULL OR regexp_full_match(price, '{_PRICE}'))
             AND (attributes IS NULL OR {_flat("attributes")}), false) AS usual
         FROM (SELECT v, event_id, checkout_id, customer_id, funnel, attributes, kind, share, file,
                 CASE WHEN regexp_full_match(occurred_at, '{_INSTANT}') THEN epoch_us(TRY_CAST(
@@ -118,8 +119,11 @@ def excluded(exclude: Mapping[str, Sequence[object]]) -> str:
         texts = [json.dumps(value, ensure_ascii=False).replace("'", "''") for value in values]
         if texts:
             listed = ", ".join(f"'{text}'" for text in texts)
-            tests.append(f"coalesce({_value(name)} IN ({listed}), false)")
-    return f"({' OR '.join(tests) or 'false'})"
+            name_as_json = json.dumps(name, ensure_ascii=False).replace("'", "''")
+            # Few rows have it: to look for a text is cheaper than to parse.
+            named = f"contains(attributes, '{name_as_json}')"
+            tests.append(f"CASE WHEN {named} THEN {_value(name)} IN ({listed}) END")
+    return f"coalesce({' OR '.join(tests) or 'false'}, false)"
 
 
 def group(by: Sequence[str]) -> str:
