@@ -17,6 +17,27 @@ from lastclick.errors import LogError
 NAME = "manifest.json"
 SUFFIX = ".parquet"
 SCHEMA = 1
+#: The columns of a packed file, in their order.
+COLUMNS = {
+    "type": "VARCHAR",
+    "event_id": "VARCHAR",
+    "funnel": "VARCHAR",
+    "occurred_at": "TIMESTAMP",
+    "checkout_id": "VARCHAR",
+    "customer_id": "VARCHAR",
+    "step": "VARCHAR",
+    "reason": "VARCHAR",
+    "order_id": "VARCHAR",
+    "refund_id": "VARCHAR",
+    "channel": "VARCHAR",
+    "campaign": "VARCHAR",
+    "arm": "VARCHAR",
+    "share": "VARCHAR",
+    "amount": "DECIMAL(16,4)",
+    "currency": "VARCHAR",
+    "attributes": "VARCHAR",
+    "line": "VARCHAR",
+}
 _BLOCK_BYTES = 1024 * 1024
 
 
@@ -28,11 +49,15 @@ class Segment:
         name: Its path within the log, without ``.gz``.
         size: The bytes of its lines, not compressed.
         sha256: Of these bytes.
+        crc32: Of these bytes, by which a gzipped file and the state of `roll` know them too.
+        files: What the files are called, one a day, that hold its lines.
     """
 
     name: str
     size: int
     sha256: str
+    crc32: int
+    files: str
 
 
 @attrs.frozen
@@ -98,31 +123,58 @@ def files(directory: Path) -> list[Path]:
     return [] if manifest is None else [directory / file.path for file in manifest.files]
 
 
+def told(path: Path) -> tuple[File, list[Segment]]:
+    """What a manifest says of a packed file, and of the segments whose lines it may hold.
+
+    Raises:
+        LogError: No manifest names it, or the one that there is cannot be used.
+    """
+    directory = path.parent.parent
+    manifest = read(directory)
+    files, segments = ({}, {}) if manifest is None else _by_name(manifest)
+    file = files.get(path.relative_to(directory).as_posix())
+    if file is None:
+        msg = f"{path} is in no {NAME}; pass the directory that lastclick pack wrote"
+        raise LogError(msg, path)
+    return file, segments.get(path.stem, [])
+
+
 def check(path: Path) -> int:
     """The number of lines in a packed file, once it is what was written.
 
     Raises:
         LogError: It is not, or no manifest names it.
     """
-    directory = path.parent.parent
-    named = {} if (manifest := read(directory)) is None else _by_path(manifest)
-    file = named.get(path.relative_to(directory).as_posix())
-    if file is None:
-        msg = f"{path} is in no {NAME}; pass the directory that lastclick pack wrote"
-        raise LogError(msg, path)
+    file, _ = told(path)
     try:
         found = checksum(path)
     except FileNotFoundError:
-        raise damaged(path, "it is gone") from None
-    if found != file.sha256:
-        raise damaged(path, "its checksum is another than when it was packed")
+        found = None
+    compare(path, file, found)
     return file.rows
 
 
-def damaged(path: Path, why: str) -> LogError:
+def compare(path: Path | str, file: File, found: str | None) -> None:
+    """See that a file is what was written.
+
+    Args:
+        path: Where it is.
+        file: What the manifest says of it.
+        found: Its checksum; None where it is not there.
+
+    Raises:
+        LogError: It is not.
+    """
+    if found is None:
+        raise damaged(path, "it is gone")
+    if found != file.sha256:
+        raise damaged(path, "its checksum is another than when it was packed")
+
+
+def damaged(path: Path | str, why: str) -> LogError:
     """The error about a file that is not what it was."""
     msg = f"{path} is damaged: {why}; bring it back from a copy, or pack the log into a new place"
-    return LogError(msg, path)
+    return LogError(msg, Path(path))
 
 
 def checksum(path: Path) -> str:
@@ -144,15 +196,27 @@ def sync(path: Path) -> None:
 
 
 @lru_cache(maxsize=8)
-def _by_path(manifest: Manifest) -> dict[str, File]:
-    return {file.path: file for file in manifest.files}
+def _by_name(manifest: Manifest) -> tuple[dict[str, File], dict[str, list[Segment]]]:
+    segments: dict[str, list[Segment]] = {}
+    for segment in manifest.segments:
+        segments.setdefault(segment.files, []).append(segment)
+    return {file.path: file for file in manifest.files}, segments
 
 
 @lru_cache(maxsize=8)
 def _read(path: Path, _: int) -> Manifest | None:
     """Read once for many files: the time stands for the content."""
+    return parse(path.read_bytes(), path)
+
+
+def parse(text: bytes, path: Path | str) -> Manifest | None:
+    """What a manifest says; None where it is none of ours.
+
+    Raises:
+        LogError: It is damaged, or of a later version.
+    """
     try:
-        content: Any = json.loads(path.read_bytes())
+        content: Any = json.loads(text)
         if not isinstance(content, dict) or content.get("lastclick") != "packed":
             return None  # somebody else's: the name is a common one
         if content["schema"] == SCHEMA:
@@ -163,4 +227,4 @@ def _read(path: Path, _: int) -> Manifest | None:
         msg = f"{path} is of schema {content['schema']}; upgrade lastclick to read it"
     except (ValueError, KeyError, TypeError) as error:
         msg = f"{path} is damaged: {error}; bring it back from a copy, or pack the log again"
-    raise LogError(msg, path)
+    raise LogError(msg, Path(path))

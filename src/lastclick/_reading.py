@@ -164,7 +164,7 @@ class Meter:
         """Whole lines, some 100 at a time, with the number of the first, and the place on disk."""
         start, file = 1, share.file
         if file.name.endswith(_manifest.SUFFIX):
-            for start, lines in _lines_of_packed(file):
+            for start, lines in lines_of_packed(file):
                 self.count(len(lines))
                 yield start, lines, 0
             return
@@ -236,7 +236,12 @@ def batched(read: Callable[[int], bytes], *, first: bool = True) -> Iterator[lis
         yield [left.strip()]
 
 
-def _lines_of_packed(file: Path) -> Iterator[tuple[int, list[bytes]]]:
+def lines_of_packed(file: Path) -> Iterator[tuple[int, list[bytes]]]:
+    """The lines of a packed file, some 100 at a time, with the number of the first.
+
+    Raises:
+        LogError: The file is not what was written, or DuckDB is missing.
+    """
     try:
         from lastclick.engines._parquet import lines
     except ModuleNotFoundError:

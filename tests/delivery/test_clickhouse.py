@@ -16,10 +16,10 @@ import pytest
 
 pytest.importorskip("urllib3")
 
-from lastclick import Funnel, measure
+from lastclick import Funnel, measure, read_log
 from lastclick.engines import clickhouse as engine
 from lastclick.errors import LogError
-from lastclick.sinks import MemorySink
+from lastclick.sinks import FileSink, MemorySink
 from tests.delivery.shop import ROOT, wait_until
 from tests.delivery.test_servers import answers, free_port
 from tests.engines.chdb_server import ChdbServer
@@ -154,6 +154,26 @@ def test_the_page_records_and_reads(page: SimpleNamespace, present: ChdbServer) 
     assert [day for day, *_ in days] == ["2026-10-01", "2026-10-02", "2026-10-03"]
     assert sum(int(ordered) for *_, ordered in days) == report.ordered == 200
     assert sum(int(attempts) for _, attempts, _ in days) in {300, 301, 302}  # midnight is within
+
+
+def test_the_page_loads_a_packed_log(page: SimpleNamespace, tmp_path: Path) -> None:
+    """With segments that are not packed yet, and twice: the report is that of reading it."""
+    pytest.importorskip("duckdb")
+    from lastclick.engines.duckdb import pack
+
+    for name, day in (("old", 1), ("new", 5)):
+        with Funnel(
+            "checkout", steps=("cart", "payment"), sink=FileSink(tmp_path / name)
+        ) as funnel:
+            go_shopping(funnel, datetime(2026, 10, day, tzinfo=UTC))
+    pack(tmp_path / "old", tmp_path / "new" / "packed")
+
+    page.load(tmp_path / "new")
+    page.load(tmp_path / "new")
+
+    report = measure(read_log(tmp_path / "new"))
+    assert report.started == 300
+    assert page.report(None).to_dict() == report.to_dict()
 
 
 def test_the_page_shows_the_table() -> None:

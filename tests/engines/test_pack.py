@@ -22,10 +22,10 @@ from hypothesis import HealthCheck, given, settings
 from benchmarks.generate import write
 from docs.conformance.run import arguments
 from lastclick import Funnel, _manifest, measure, read_log
+from lastclick._manifest import COLUMNS
 from lastclick._reading import Share
 from lastclick.errors import EventError, LogError
 from lastclick.events import Event, parse_line
-from lastclick.rolled import roll
 from lastclick.sinks import FileSink
 from tests import strategies
 
@@ -35,7 +35,6 @@ import duckdb
 
 from lastclick.engines import _pack
 from lastclick.engines import duckdb as engine
-from lastclick.engines._parquet import COLUMNS
 from tests.engines.test_duckdb import DECLARED, ODD, Lines, event, refusal, same, written
 
 HERE = settings(max_examples=3, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -131,7 +130,9 @@ MORE = [
 ]
 
 
-@pytest.mark.parametrize("asked", [{}, {"by": ('a "name"', "device"), "exclude": {}}])
+@pytest.mark.parametrize(
+    "asked", [{}, {"by": ('a "name"', "device"), "exclude": {}}, {"by": ("a", "device")}]
+)
 def test_odd_lines_come_back(tmp_path: Path, asked: dict[str, Any]) -> None:
     """Whatever a line looks like, it is there, and read as before."""
     text = "\n".join([json.dumps(DECLARED), *ODD, *MORE, *ODD, *MORE])
@@ -318,14 +319,6 @@ def test_processes_read_it_too(tmp_path: Path) -> None:
     assert list(Share(file, size).split()) == [Share(file, size)]
     several = measure(read_log(tmp_path / "packed"), workers=2)
     assert several.to_dict() == measure(read_log(tmp_path / "log")).to_dict()
-
-
-def test_it_is_not_rolled(tmp_path: Path) -> None:
-    """Rolling goes on within files of lines; the error says what to roll."""
-    engine.pack(written(tmp_path / "log", [DECLARED, event()]), tmp_path / "packed")
-
-    with pytest.raises(LogError, match="is packed, and only lines can be rolled"):
-        roll(tmp_path / "packed", tmp_path / "rolled")
 
 
 def test_a_log_that_grows_without_locks(tmp_path: Path) -> None:

@@ -22,10 +22,10 @@ import duckdb
 
 from lastclick import _manifest
 from lastclick._log import SUFFIXES, read_log
-from lastclick._manifest import File, Manifest, Segment, sync
+from lastclick._manifest import COLUMNS, File, Manifest, Segment, sync
 from lastclick._reading import GZIP, Place, as_it_is_now, batched
 from lastclick._rows import UNKNOWN, Rows, micros
-from lastclick.engines._parquet import COLUMNS, usual_columns
+from lastclick.engines._parquet import usual_columns
 from lastclick.errors import EventError, LogError
 from lastclick.events import Event, parse_line
 
@@ -218,15 +218,17 @@ class _Packing:
             return
         self._execute(f"CREATE OR REPLACE TABLE rows AS {usual_columns('raw')}")
         self._tell_the_others()
-        name = hashlib.sha256("\n".join(one.sha256 for one in self._batch).encode()).hexdigest()
+        digest = hashlib.sha256("\n".join(one.sha256 for one in self._batch).encode())
+        name = digest.hexdigest()[:32]
+        segments = [attrs.evolve(one, files=name) for one in self._batch]
         self._execute("SET threads = 1")  # so that the same rows give the same bytes
-        written = [self._file(day, name[:32]) for day in self._days()]
+        written = [self._file(day, name) for day in self._days()]
         self._execute("RESET threads")
         rows = sum(file.rows for file in written)
         assert rows == self._place, f"{self._place} lines, {rows} rows"
         ((events,),) = self._execute("SELECT count(type) FROM rows")
         self._manifest = Manifest(
-            (*self._manifest.segments, *self._batch), (*self._manifest.files, *written)
+            (*self._manifest.segments, *segments), (*self._manifest.files, *written)
         )
         sync(self._to)
         self._manifest.write(self._to)
@@ -322,18 +324,19 @@ class _Content:
         self._unpacked = gzip.GzipFile(fileobj=raw) if raw.read(2) == GZIP else None
         raw.seek(0)
         self._read = raw.read if self._unpacked is None else self._unpacked.read1
-        self._digest, self._bytes = hashlib.sha256(), 0
+        self._digest, self._crc, self._bytes = hashlib.sha256(), 0, 0
 
     def read(self, size: int) -> bytes:
         """Some of it; nothing at the end."""
         block = self._read(size)
         self._digest.update(block)
+        self._crc = zlib.crc32(block, self._crc)
         self._bytes += len(block)
         return block
 
     def segment(self) -> Segment:
         """What was read."""
-        return Segment("", self._bytes, self._digest.hexdigest())
+        return Segment("", self._bytes, self._digest.hexdigest(), self._crc, "")
 
     def close(self) -> None:
         """Let go of it; the file stays open."""

@@ -10,6 +10,7 @@ from pathlib import Path
 import duckdb
 
 from lastclick import _manifest
+from lastclick._manifest import COLUMNS
 from lastclick._rows import (
     ASSIGNED,
     CANCELLED,
@@ -23,27 +24,6 @@ from lastclick._rows import (
 from lastclick.engines._dialect import DUCKDB
 from lastclick.engines._usual import FIELDS, excluded, facts, group
 
-#: The columns of a packed file, in their order.
-COLUMNS = {
-    "type": "VARCHAR",
-    "event_id": "VARCHAR",
-    "funnel": "VARCHAR",
-    "occurred_at": "TIMESTAMP",
-    "checkout_id": "VARCHAR",
-    "customer_id": "VARCHAR",
-    "step": "VARCHAR",
-    "reason": "VARCHAR",
-    "order_id": "VARCHAR",
-    "refund_id": "VARCHAR",
-    "channel": "VARCHAR",
-    "campaign": "VARCHAR",
-    "arm": "VARCHAR",
-    "share": "VARCHAR",
-    "amount": "DECIMAL(16,4)",
-    "currency": "VARCHAR",
-    "attributes": "VARCHAR",
-    "line": "VARCHAR",
-}
 _STEPS = "type IN ('step_entered', 'step_failed')"
 #: What every line has, and what those of some types may have besides.
 _COMMON = ("v", "type", "event_id", "funnel", "occurred_at", "checkout_id", "customer_id")
@@ -109,7 +89,10 @@ def _numbered() -> list[tuple[int, str]]:
 
 
 def _known() -> str:
-    """How many keys of a line the columns say; -1 where a price says more than they do."""
+    """How many keys of a line the columns say; -1 where they do not say a price or attributes.
+
+    Of an attribute that is there twice the core takes the last, and databases the first.
+    """
 
     def number(fields: Sequence[str]) -> str:
         return " + ".join(f"({field} IS NOT NULL)::INT" for field in fields)
@@ -119,8 +102,10 @@ def _known() -> str:
         f"({price} IS NULL OR len(json_keys({price})) = 2)"
         for price in ("value", "total", "amount")
     )
+    named = "json_keys(attributes)"
+    once = f"(attributes IS NULL OR len(list_distinct({named})) = len({named}))"
     common = number((*_COMMON, "attributes"))
-    return f"CASE WHEN {prices} THEN {common} + CASE type {own} END ELSE -1 END"
+    return f"CASE WHEN {prices} AND {once} THEN {common} + CASE type {own} END ELSE -1 END"
 
 
 def reading(files: Sequence[Path]) -> str:

@@ -68,8 +68,8 @@ def facts(source: str, by: Sequence[str], exclude: Mapping[str, Sequence[object]
             AND (attributes IS NULL OR {_flat()}), false) AS usual
         FROM (SELECT *, {_field("price_names", "price_texts", "amount")} AS amount_text,
                 {_field("price_names", "price_texts", "currency")} AS currency_text,
-                {_excluded(exclude)} AS excluded, {_group(by)} AS grp
-            FROM (SELECT *, {_nested("attributes", "noted_")}, {_nested("price", "price_")}
+                {excluded(exclude)} AS excluded, {group(by)} AS grp
+            FROM (SELECT *, {nested("attributes", "noted_")}, {nested("price", "price_")}
                 FROM ({_parts(source, kinds)}) parts) taken) rows) judged"""
 
 
@@ -103,7 +103,8 @@ def _members(text: str, prefix: str) -> str:
     return f"{found}, 1) AS {prefix}names, {found}, 2) AS {prefix}texts"
 
 
-def _nested(column: str, prefix: str) -> str:
+def nested(column: str, prefix: str) -> str:
+    """The names and the values of an object, if it is one."""
     return _members(f"CASE WHEN startswith({column}, '{{') THEN {column} END", prefix)
 
 
@@ -140,7 +141,8 @@ def _flat() -> str:
     )
 
 
-def _excluded(exclude: Mapping[str, Sequence[object]]) -> str:
+def excluded(exclude: Mapping[str, Sequence[object]]) -> str:
+    """Whether one of a row's attributes, which are ``nested`` as ``noted_``, excludes it."""
     tests = []
     for name, values in exclude.items():
         if values:
@@ -150,7 +152,8 @@ def _excluded(exclude: Mapping[str, Sequence[object]]) -> str:
     return f"({' OR '.join(tests) or 'false'})"
 
 
-def _group(by: Sequence[str]) -> str:
+def group(by: Sequence[str]) -> str:
+    """The values of a row's attributes that form its group."""
     if not by:
         return "''"
     found = [f"coalesce({_field('noted_names', 'noted_texts', name)}, 'null')" for name in by]

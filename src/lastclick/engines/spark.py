@@ -1,4 +1,4 @@
-"""Spark as the engine: JSON lines that a cluster reads. Any session of Spark 4, or of Sail."""
+"""Spark as the engine: lines or packed logs that a cluster reads. Any Spark 4 session, or Sail."""
 
 import json
 import re
@@ -11,6 +11,7 @@ from uuid import uuid4
 
 from typing_extensions import Unpack
 
+from lastclick import _manifest
 from lastclick._gather import Chosen, Records
 from lastclick._log import SUFFIXES
 from lastclick._reading import TORN, Place, Problems, is_torn
@@ -20,6 +21,7 @@ from lastclick.engines._cells import Row
 from lastclick.engines._dialect import SPARK, Dialect
 from lastclick.engines._measure import Progress, Read, report_by
 from lastclick.engines._spark_lines import facts
+from lastclick.engines._spark_packed import packed_at, packed_facts
 from lastclick.engines._sql import Table
 from lastclick.errors import ConfigError, EventError, LogError
 from lastclick.metrics import Report
@@ -70,8 +72,8 @@ def measure(
 
     Args:
         source: A DataFrame of one text column, a line of JSON each, as ``session.read.text``
-            gives; the name of such a table; or the path of files or of a directory, gzipped or
-            plain, on any file system that the session knows.
+            gives; the name of such a table; or the path of files or of a directory, gzipped,
+            plain or packed, on any file system that the session knows.
         funnel: As for `lastclick.measure`, as are the other settings.
         session: Yours; its views and settings are left as they were. Default: the one that there
             is, or that Spark's own settings name, such as ``SPARK_REMOTE``.
@@ -81,7 +83,7 @@ def measure(
 
     Raises:
         ConfigError: As `lastclick.measure` does, or the source is no text.
-        LogError: There is nothing at the path.
+        LogError: There is nothing at the path, or what is packed there is damaged.
 
     Example:
         >>> from lastclick.engines.spark import measure
@@ -167,9 +169,16 @@ class _Spark:
     def read(self, rows: Rows, records: Records, question: Asked) -> Read:
         """Read the source into the table ``facts``."""
         tables = self._tables
-        source, files = _lines_of(self._source, tables.session)
+        source, packed, files = _found(self._source, tables.session)
+        asked_by = question.by, dict(question.exclude)
+        select = facts("source", *asked_by)
+        if packed is not None:
+            others = packed.where("line IS NOT NULL").select("line").toDF("value")
+            source = others if source is None else source.union(others)
+            tables.put("packed", packed, keep=False)
+            select = f"{select} UNION ALL {packed_facts('packed', *asked_by)}"
         tables.put("source", source, keep=False)
-        tables.put("lines", tables.ask(facts("source", question.by, dict(question.exclude))))
+        tables.put("lines", tables.ask(select))
         told, problems = self._unusual(rows, records, files)
         tables.put("told", tables.session.createDataFrame(told, _FACTS))
         found = self._rows("SELECT DISTINCT funnel FROM lines WHERE kind IS NOT NULL")
@@ -288,15 +297,11 @@ class _Met:
         )
 
 
-def _lines_of(source: Any, session: _Session) -> tuple[Any, int]:
-    """A DataFrame whose only column is ``value``, and of how many files, where that is known."""
-    files = 0
+def _found(source: Any, session: _Session) -> tuple[Any, Any, int]:
+    """Lines as the column ``value``, rows of packed files, and how many files, where known."""
     if isinstance(source, Path) or (isinstance(source, str) and not _is_table(source, session)):
-        frame, files = _files_at(str(source), session)
-    elif isinstance(source, str):
-        frame = session.table(source)
-    else:
-        frame = source
+        return _found_at(str(source), session)
+    frame = session.table(source) if isinstance(source, str) else source
     columns = _columns(frame)
     if len(columns) != 1 or columns[0][1] != "string":
         found = ", ".join(f"{name} {type_}" for name, type_ in columns) or repr(source)[:100]
@@ -305,11 +310,35 @@ def _lines_of(source: Any, session: _Session) -> tuple[Any, int]:
             f" session.read.text(...) gives, or a path, not {found}"
         )
         raise ConfigError(msg)
-    return frame.toDF("value"), files
+    return frame.toDF("value"), None, 0
 
 
-def _files_at(path: str, session: _Session) -> tuple[Any, int]:
-    """The lines of files, and of how many."""
+def _found_at(path: str, session: _Session) -> tuple[Any, Any, int]:
+    """The same of a path."""
+    from pyspark.errors import AnalysisException
+
+    packed = lines = None
+    files = more = 0
+    try:
+        if not path.endswith(SUFFIXES):
+            packed, files = packed_at(path, session)
+        if not path.endswith(_manifest.SUFFIX):
+            lines, more = _lines_at(path, session)
+    except AnalysisException as error:
+        if "PATH_NOT_FOUND" not in str(error):
+            raise
+    if lines is None and packed is None:
+        endings = ", ".join(SUFFIXES)
+        msg = (
+            f"no log at {path}: there is no such table, no file that ends in {endings}, and"
+            f" nothing that lastclick pack wrote"
+        )
+        raise LogError(msg, Path(path))
+    return lines, packed, files + more
+
+
+def _lines_at(path: str, session: _Session) -> tuple[Any, int]:
+    """The lines of files, and of how many; None if of none."""
     reader = session.read.option("lineSep", "\n").option("recursiveFileLookup", "true")
     if path.endswith(SUFFIXES):
         frames = [reader.text(path)]
@@ -318,12 +347,10 @@ def _files_at(path: str, session: _Session) -> tuple[Any, int]:
             reader.option("pathGlobFilter", f"*{ending}").text(path)
             for ending in (".{jsonl,ndjson}", ".{jsonl,ndjson}.gz")
         ]
-    counted = [(len(frame.inputFiles()), frame) for frame in frames]
+    counted = [(len(frame.inputFiles()), frame.toDF("value")) for frame in frames]
     found = [frame for files, frame in counted if files]
     if not found:
-        endings = ", ".join(SUFFIXES)
-        msg = f"no log at {path}: there is no such table, and no file that ends in {endings}"
-        raise LogError(msg, Path(path))
+        return None, 0
     return reduce(lambda some, more: some.union(more), found), sum(files for files, _ in counted)
 
 

@@ -2,7 +2,9 @@
 
 A file is known by its name, and by the bytes that were read of it. One that was compressed or
 renamed since is found again by these bytes, so that nothing is read twice; if it were, no number
-would change, for every rule of the log is the same however often a line comes.
+would change, for every rule of the log is the same however often a line comes. A packed file is
+known by the checksum in its manifest, which also says what it was packed from: where all of that
+was read as lines, it is passed over.
 """
 
 import gzip
@@ -17,8 +19,8 @@ import attrs
 
 from lastclick import _manifest
 from lastclick._log import Log
-from lastclick._reading import Place, Problems
-from lastclick.errors import EventError, LogError
+from lastclick._reading import Place, Problems, lines_of_packed
+from lastclick.errors import EventError
 
 _GZIP = b"\x1f\x8b"
 _BOM = b"\xef\xbb\xbf"
@@ -42,7 +44,10 @@ class Known:
         crc: The checksum of these.
         head: That of their beginning.
         tail: That of their end; of a compressed file none.
-        packed: What a compressed file looked like from outside; empty for a plain one.
+        seen: Bytes that were read, with a last line without an end.
+        seen_crc: The checksum of these.
+        packed: What a compressed file looked like from outside; of a packed one its checksum; empty
+            for a plain one.
         number: How many lines, with the blank ones.
         lines: Lines read, blank ones apart.
         blank: Blank lines.
@@ -58,6 +63,8 @@ class Known:
     crc: int = 0
     head: int = 0
     tail: int = 0
+    seen: int = 0
+    seen_crc: int = 0
     packed: str = ""
     number: int = 0
     lines: int = 0
@@ -107,11 +114,9 @@ class NewLines:
         self.known = known
         self._progress = progress
         self._root = log.path
-        paths = [path if path.exists() else _compressed(path) for path in log.files()]
-        for path in paths:
-            if path.name.endswith(_manifest.SUFFIX):
-                msg = f"{path} is packed, and only lines can be rolled; roll the log it was made of"
-                raise LogError(msg, path)
+        paths = [
+            path if _is_packed(path) or path.exists() else _compressed(path) for path in log.files()
+        ]
         self._files = {self._name(path): path for path in paths}
         #: The names of the files that something was read of.
         self.read: list[str] = []
@@ -126,7 +131,7 @@ class NewLines:
         total, done = sum(left for _, _, left in work), 0
         for name, path, left in work:
             before = self.known[name].size if name in self.known else 0
-            for batch in self._file(name, path):
+            for batch in (self._packed if _is_packed(path) else self._file)(name, path):
                 yield batch
                 self._tell(done + min(left, batch.known.size - before), total)
             done += left
@@ -158,9 +163,21 @@ class NewLines:
                 if _is_read(path, known):
                     continue
             work.append((name, path))
-        return [
-            (name, path, _bytes_left(path, self.known.get(name))) for name, path in sorted(work)
-        ]
+        work.sort(key=lambda one: (_is_packed(one[1]), one))  # what lines said, packed files repeat
+        return [(name, path, _bytes_left(path, self.known.get(name))) for name, path in work]
+
+    def _packed(self, name: str, path: Path) -> Iterator[Batch]:
+        """The lines of a packed file, if not all that it was packed from was read as lines."""
+        file, segments = _manifest.told(path)
+        read = {(known.seen, known.seen_crc) for known in self.known.values()}
+        self.known[name] = known = Known(packed=file.sha256)
+        if segments and all((segment.size, segment.crc32) in read for segment in segments):
+            return
+        self.read.append(name)
+        for start, lines in lines_of_packed(path):
+            known.lines += len(lines)
+            known.number += len(lines)
+            yield Batch(known, start, lines)
 
     def _file(self, name: str, path: Path) -> Iterator[Batch]:
         known = self.known.pop(name, None) or Known()
@@ -247,6 +264,7 @@ def _lines(stream: BufferedReader | gzip.GzipFile, known: Known) -> Iterator[Bat
             stripped = [line.strip() for line in lines[at : at + _BATCH_LINES]]
             yield from _numbered(stripped, known)
         left = left[:_LONGEST_LINE]
+    known.seen, known.seen_crc = size, crc
     if left.strip():
         known.last = "read"
         yield Batch(known, known.number + 1, [left.strip()], last=True)
@@ -272,6 +290,8 @@ def _numbered(lines: list[bytes], known: Known) -> Iterator[Batch]:
 
 def _is_read(path: Path, known: Known) -> bool:
     """Whether there is nothing new in a file."""
+    if _is_packed(path):
+        return known.packed == _manifest.told(path)[0].sha256
     try:
         with path.open("rb") as raw:
             if raw.read(2) == _GZIP:
@@ -283,13 +303,15 @@ def _is_read(path: Path, known: Known) -> bool:
 
 def _is_all_of(outside: str, known: Known) -> bool:
     """Whether a compressed file holds just what was read."""
-    if known.packed != outside and outside.endswith(_trailer(known)):
+    if known.size and known.packed != outside and outside.endswith(_trailer(known)):
         known.packed = outside
     return known.packed == outside
 
 
 def _goes_on(path: Path, known: Known) -> bool:
     """Whether what was read of a file is still its beginning; of a packed one it is seen later."""
+    if _is_packed(path):
+        return False
     try:
         with path.open("rb") as raw:
             return raw.read(2) == _GZIP or (_length(raw) >= known.size and _is_same(raw, known))
@@ -301,6 +323,8 @@ def _former(name: str, path: Path, gone: dict[str, Known]) -> str | None:
     """The name that a file had before, if it is one that was read."""
     if name.endswith(".gz") and name.removesuffix(".gz") in gone:
         return name.removesuffix(".gz")  # that it is the same is seen when it is read
+    if _is_packed(path):
+        return next((one for one, of in gone.items() if _is_read(path, of)), None)
     try:
         with path.open("rb") as raw:
             if raw.read(2) == _GZIP:
@@ -360,6 +384,10 @@ def _bytes_left(path: Path, known: Known | None) -> int:
     except OSError:
         return 0
     return max(0, length - (known.size if known and not known.packed else 0))
+
+
+def _is_packed(file: Path) -> bool:
+    return file.name.endswith(_manifest.SUFFIX)
 
 
 def _compressed(file: Path) -> Path:
