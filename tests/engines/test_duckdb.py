@@ -270,6 +270,19 @@ def test_many_events(tmp_path: Path) -> None:
     assert engine.measure(events).to_dict() == measure(events).to_dict()
 
 
+def test_what_came_twice_is_looked_for_in_parts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many parts, the same lines are found to have come before."""
+    log = written(tmp_path, lines_of(ALL["a_log_twice"]))
+    monkeypatch.setattr(engine, "_AT_ONCE", 1)
+
+    found = same(log).reading
+
+    assert found is not None
+    assert found.redelivered > 1
+
+
 def test_a_connection_is_left_as_it_was(tmp_path: Path) -> None:
     """Yours may have limits, and tables of the same names."""
     log = written(tmp_path, [DECLARED, event()])
