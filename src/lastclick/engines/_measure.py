@@ -1,5 +1,6 @@
 """What all engines have in common: read, fold by SQL, count, and let the core make the report."""
 
+import re
 import time
 from bisect import bisect_right
 from collections.abc import Callable, Iterator
@@ -19,6 +20,8 @@ from lastclick.metrics import Counts, Delivery, Report, report_from
 from lastclick.metrics._count import Asked
 from lastclick.metrics._counts import LOG
 from lastclick.metrics._tally import records_of
+
+_WORD = re.compile(r"\w+")
 
 #: Called now and then with the statements run and the statements in all.
 Progress = Callable[[int, int], object] | None
@@ -47,6 +50,8 @@ class Engine(Protocol):
 
     def make(self, table: Table) -> None: ...
 
+    def drop(self, name: str) -> None: ...
+
     def answer(self, select: str) -> Iterator[Row]: ...
 
 
@@ -67,8 +72,10 @@ def report_by(engine: Engine, chosen: Chosen, question: Asked, progress: Progres
     tables = [*template.tables(), *(one for one in told if isinstance(one, Table))]
     selects = [one for one in told if isinstance(one, str)]
     done, all_ = 0, len(tables) + len(selects)
-    for table in tables:
+    for table, needless in zip(tables, _needless(tables, selects), strict=True):
         engine.make(table)
+        for name in needless:
+            engine.drop(name)
         done += 1
         if progress is not None:
             progress(done, all_)
@@ -87,6 +94,17 @@ def report_by(engine: Engine, chosen: Chosen, question: Asked, progress: Progres
     seconds = time.perf_counter() - began
     delivery = Delivery(read.redelivered, seconds, read.problems, engine.dialect.name)
     return attrs.evolve(report_from(Counts(basis, cells)), reading=delivery)
+
+
+def _needless(tables: list[Table], selects: list[str]) -> list[list[str]]:
+    """After each table, those that nothing else reads: what is on disk is not to be more."""
+    words = [set(_WORD.findall(text)) for text in (*(one.select for one in tables), *selects)]
+    names: list[list[str]] = [[] for _ in tables]
+    for place, table in enumerate(tables):
+        last = max(at for at in range(len(words)) if table.name in words[at] or at == place)
+        if last < len(tables):
+            names[last].append(table.name)
+    return names
 
 
 def _seen(engine: Engine) -> tuple[set[int], bool, int | None, int | None]:

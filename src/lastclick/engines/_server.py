@@ -102,8 +102,8 @@ class Server:
         trace: TracebackType | None,
     ) -> None:
         try:
-            for name in self._made:
-                self.run("drop a table", f"DROP TEMPORARY TABLE IF EXISTS {name}")
+            for name in list(self._made):
+                self.drop(name)
         except LogError:
             pass  # the server drops what is left with the session, an hour later at the most
         finally:
@@ -115,6 +115,11 @@ class Server:
         made_of = f"{f'({columns})' if columns else ''} ENGINE = MergeTree ORDER BY tuple()"
         made_as = f" AS {select}" if select else ""
         self.run(f"make the table {name!r}", f"CREATE TEMPORARY TABLE {name} {made_of}{made_as}")
+
+    def drop(self, name: str) -> None:
+        """Drop a table."""
+        self.run("drop a table", f"DROP TEMPORARY TABLE IF EXISTS {name}")
+        self._made.remove(name)
 
     def insert(self, name: str, rows: Iterable[object]) -> None:
         """Put rows into a table."""

@@ -131,6 +131,10 @@ class _ClickHouse:
         """Make a table."""
         self._server.make(table.name, select=table.select)
 
+    def drop(self, name: str) -> None:
+        """Drop a table."""
+        self._server.drop(name)
+
     def answer(self, select: str) -> Iterator[Row]:
         """The rows of a select."""
         for name, cell, day, place, a, b, c, i, n in self._server.rows("count", select):

@@ -127,6 +127,10 @@ class _DuckDB:
         """Make a table."""
         self._run(f"CREATE TEMP TABLE {table.name} AS {table.select}")
 
+    def drop(self, name: str) -> None:
+        """Drop a table."""
+        self._run(f"DROP TABLE {name}")
+
     def answer(self, select: str) -> Iterator[Row]:
         """The rows of a select."""
         yield from self._rows(select)

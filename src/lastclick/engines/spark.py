@@ -123,7 +123,7 @@ class _Tables:
         self._reliable = reliable
         self._prefix = f"lastclick_{uuid4().hex}"
         self._views: dict[str, str] = {}
-        self._frames: list[Any] = []
+        self._frames: dict[str, Any] = {}
 
     def ask(self, select: str) -> Any:
         """A select of them."""
@@ -143,14 +143,17 @@ class _Tables:
         view = f"{self._prefix}_{name}"
         frame.createOrReplaceTempView(view)
         self._views[name] = view
-        self._frames.append(frame)  # a session may forget what nobody refers to
+        self._frames[name] = frame  # a session may forget what nobody refers to
+
+    def drop(self, name: str) -> None:
+        """Drop one of them."""
+        self.session.catalog.dropTempView(self._views.pop(name))
+        del self._frames[name]
 
     def forget(self) -> None:
         """Drop all of them."""
-        for view in self._views.values():
-            self.session.catalog.dropTempView(view)
-        self._views.clear()
-        self._frames.clear()
+        for name in list(self._views):
+            self.drop(name)
 
 
 class _Spark:
@@ -202,6 +205,10 @@ class _Spark:
     def make(self, table: Table) -> None:
         """Make a table."""
         self._tables.put(table.name, self._tables.ask(table.select))
+
+    def drop(self, name: str) -> None:
+        """Drop a table."""
+        self._tables.drop(name)
 
     def answer(self, select: str) -> Iterator[Row]:
         """The rows of a select."""
