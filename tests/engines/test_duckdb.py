@@ -270,14 +270,15 @@ def test_many_events(tmp_path: Path) -> None:
     assert engine.measure(events).to_dict() == measure(events).to_dict()
 
 
-def test_what_came_twice_is_looked_for_in_parts(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("asked", [{}, {"unit": "customer", "closed": True}])
+def test_a_large_log_is_counted_in_parts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, asked: dict[str, Any]
 ) -> None:
-    """However many parts, the same lines are found to have come before."""
-    log = written(tmp_path, lines_of(ALL["a_log_twice"]))
-    monkeypatch.setattr(engine, "_AT_ONCE", 1)
+    """However many parts, the figures are the same, and so are the lines that came before."""
+    write(tmp_path, 2_000, seed=5)
+    monkeypatch.setattr(engine, "_AT_ONCE", 150)
 
-    found = same(log).reading
+    found = same(tmp_path, **asked).reading
 
     assert found is not None
     assert found.redelivered > 1

@@ -34,6 +34,10 @@ YEAR_1 = 62_135_596_800 * SECOND
 ACTIVITY = f"({ENTERED}, {FAILED}, {ORDERED}, {CLICKED})"
 
 
+#: True of all rows. Where a table has it, an engine may make the table of some keys at a time.
+WHOLE = "r.k IS NOT NULL"
+
+
 @attrs.frozen
 class Table:
     """A statement whose result is kept under a name."""
@@ -196,7 +200,7 @@ class Template:
                 count(*) FILTER (WHERE kind = {ORDERED}) AS orders,
                 count(*) FILTER (WHERE kind = {ASSIGNED}) AS draws,
                 count(*) FILTER (WHERE kind = {SURVEYED}) AS answers
-            FROM {rows} GROUP BY k""",
+            FROM {rows} r WHERE {WHOLE} GROUP BY k""",
         )
 
     def _heads(self, name: str, rows: str, sums: str) -> Table:
@@ -434,7 +438,8 @@ class Template:
             f"""SELECT r.k, count(*) AS shown, {self.pick("min", parts)} AS opening,
                 {self.pick("max", parts, "j.order_at IS NULL")} AS closing
             FROM {self.rows} r JOIN journeys j ON j.k = r.k
-            WHERE r.pos IS NOT NULL AND r.units IS NOT NULL AND j.decided GROUP BY r.k""",
+            WHERE {WHOLE} AND r.pos IS NOT NULL AND r.units IS NOT NULL AND j.decided
+            GROUP BY r.k""",
         )
         at = {name: parts[name] for name in ("t", "kind", "event_id", "units")}
         same = " AND ".join(
@@ -447,7 +452,7 @@ class Template:
                 {self._part("opening", "units", names)} AS base
             FROM (SELECT m.k, m.pos, m.latest, c.opening
                 FROM (SELECT r.k, r.pos, r.currency, {self.pick("max", at)} AS latest
-                    FROM {self.rows} r WHERE r.pos IS NOT NULL AND r.units IS NOT NULL
+                    FROM {self.rows} r WHERE {WHOLE} AND r.pos IS NOT NULL AND r.units IS NOT NULL
                     GROUP BY r.k, r.pos, r.currency) m
                 JOIN carts c ON c.k = m.k
                 WHERE c.shown > 1

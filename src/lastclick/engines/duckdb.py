@@ -23,7 +23,7 @@ from lastclick.engines._dialect import DUCKDB, Dialect
 from lastclick.engines._measure import Progress, Read, report_by
 from lastclick.engines._pack import Packed, pack
 from lastclick.engines._parquet import packed_facts, reading, select_others
-from lastclick.engines._sql import Table
+from lastclick.engines._sql import WHOLE, Table
 from lastclick.engines._usual import FIELDS, facts, plain
 from lastclick.errors import ConfigError, LogError
 from lastclick.metrics import Report
@@ -37,7 +37,7 @@ _FACTS = """
 """
 _COLUMNS = [column.split()[0] for column in _FACTS.split(",")]
 _ROWS = 20_000
-#: How many ids of events are held at once to find those that came twice.
+#: Of how many rows the groups are held at once: what a group holds is not spilled to disk.
 _AT_ONCE = 10_000_000
 
 
@@ -104,6 +104,7 @@ class _DuckDB:
         self._connection, self._source = connection, source
         self._told: list[Fact] = []
         self._packed: dict[Path, int] = {}
+        self._parts = 1
 
     def read(self, rows: Rows, records: Records, question: Asked) -> Read:
         """Read the source into the table ``facts``."""
@@ -121,11 +122,20 @@ class _DuckDB:
             SELECT * FROM told UNION ALL SELECT {", ".join(_COLUMNS)} FROM lines
             WHERE kind IS NOT NULL AND funnel = {self.dialect.quoted(rows.funnel or "")}"""
         )
+        ((there,),) = self._rows("SELECT count(*) FROM facts")
+        self._parts = 1 + there // _AT_ONCE
         return Read(self._redelivered(), problems)
 
     def make(self, table: Table) -> None:
         """Make a table."""
-        self._run(f"CREATE TEMP TABLE {table.name} AS {table.select}")
+        select, parts = table.select, self._parts
+        if parts == 1 or WHOLE not in select:
+            self._run(f"CREATE TEMP TABLE {table.name} AS {select}")
+            return
+        making = f"CREATE TEMP TABLE {table.name} AS"
+        for part in range(parts):
+            self._run(f"{making} {select.replace(WHOLE, f'hash(r.k) % {parts} = {part}')}")
+            making = f"INSERT INTO {table.name}"
 
     def drop(self, name: str) -> None:
         """Drop a table."""
@@ -298,13 +308,11 @@ class _DuckDB:
 
     def _redelivered(self) -> int:
         """How many rows came before; a refund is told apart by less than an attempt's event."""
-        ((rows,),) = self._rows("SELECT count(*) FROM facts")
         self._run("CREATE TEMP TABLE twice (id UBIGINT)")
-        parts = 1 + rows // _AT_ONCE
-        for part in range(parts):
+        for part in range(self._parts):
             self._run(
                 f"""INSERT INTO twice SELECT hash(event_id) FROM facts
-                WHERE hash(event_id) % {parts} = {part} GROUP BY 1 HAVING count(*) > 1"""
+                WHERE hash(event_id) % {self._parts} = {part} GROUP BY 1 HAVING count(*) > 1"""
             )
         self._run(
             """CREATE TEMP TABLE again AS SELECT * FROM facts
