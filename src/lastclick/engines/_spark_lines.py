@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 
 from lastclick._rows import ASSIGNED, CANCELLED, CLICKED, FAILED, ORDERED, REFUNDED, SENT, USUAL
 from lastclick.engines._dialect import SPARK
-from lastclick.engines._usual import _AMOUNT, _INSTANT, _SHARE, FIELDS
+from lastclick.engines._usual import AMOUNT, FIELDS, INSTANT, SHARE
 from lastclick.events import MAX_ATTRIBUTES, MAX_ID_LENGTH
 
 #: Java's regular expressions need stack for each member of a line.
@@ -62,8 +62,8 @@ def facts(source: str, by: Sequence[str], exclude: Mapping[str, Sequence[object]
             AND (customer_id IS NULL OR {_is_id("customer_id")})
             AND CASE WHEN more IS NULL THEN kind <> {FAILED} ELSE {_is_id("more")} END
             AND (kind <> {ASSIGNED} OR what IN ({quoted('"treated"')}, {quoted('"holdout"')})
-                AND (share IS NULL OR {_matches("share", _SHARE)}))
-            AND (price IS NULL OR {_once("price_names")} AND {_matches("amount_text", _AMOUNT)}
+                AND (share IS NULL OR {_matches("share", SHARE)}))
+            AND (price IS NULL OR {_once("price_names")} AND {_matches("amount_text", AMOUNT)}
                 AND {_matches("currency_text", _CURRENCY)})
             AND (attributes IS NULL OR {_flat()}), false) AS usual
         FROM (SELECT *, {_field("price_names", "price_texts", "amount")} AS amount_text,
@@ -78,7 +78,7 @@ def _parts(source: str, kinds: str) -> str:
     fields = ", ".join(f"{_field('names', 'texts', field)} AS {field}" for field in FIELDS)
     return f"""SELECT line, v, event_id, checkout_id, funnel, attributes, kind, share,
             nullif(customer_id, 'null') AS customer_id,
-            CASE WHEN {_matches("occurred_at", _INSTANT)}
+            CASE WHEN {_matches("occurred_at", INSTANT)}
                 THEN unix_micros(try_cast({_text("occurred_at")} AS TIMESTAMP_LTZ)) END AS t,
             CASE WHEN kind <= {FAILED} THEN step
                 WHEN kind IN ({ORDERED}, {REFUNDED}, {CANCELLED}) THEN order_id

@@ -17,14 +17,15 @@ FIELDS = (
     *("attributes", "step", "value", "reason", "order_id", "total", "refund_id", "amount"),
     *("channel", "campaign", "arm", "share"),
 )
-_INSTANT = (
+INSTANT = (
     r'"(\d{3}[1-9]|\d\d[1-9]0|\d[1-9]00|[1-9]000)-\d\d-\d\dT([01]\d|2[0-3]):[0-5]\d:[0-5]\d'
     r'(\.\d{3}|\.\d{6})?Z"'
 )
-_PRICE = r'\{"amount":"[0-9]{1,12}(\.[0-9]{1,4})?","currency":"[A-Z]{3}"\}'
+AMOUNT = r'"[0-9]{1,12}(\.[0-9]{1,4})?"'
+_PRICE = rf'\{{"amount":{AMOUNT},"currency":"[A-Z]{{3}}"\}}'
 #: In such a price: what is between the first 11 characters and the last 19; three of the last five.
 _AMOUNT, _CURRENCY = "substr(price, 12, length(price) - 30)", "substr(price, length(price) - 4, 3)"
-_SHARE = r'"0\.[0-9]{1,18}"'
+SHARE = r'"0\.[0-9]{1,18}"'
 _NAMED = r'"[^"\\]+":("[^"\\]*"|null|true|false|0|-?[1-9]\d{0,17})'
 _FLAT = rf"\{{({_NAMED}(,{_NAMED})*)?\}}"
 
@@ -61,11 +62,11 @@ def facts(
             AND (customer_id IS NULL OR {_is_id("customer_id")})
             AND CASE WHEN more IS NULL THEN kind <> {FAILED} ELSE {_is_id("more")} END
             AND (kind <> {ASSIGNED} OR what IN ('"treated"', '"holdout"')
-                AND (share IS NULL OR regexp_full_match(share, '{_SHARE}')))
+                AND (share IS NULL OR regexp_full_match(share, '{SHARE}')))
             AND (price IS NULL OR regexp_full_match(price, '{_PRICE}'))
             AND (attributes IS NULL OR {_flat("attributes")}), false) AS usual
         FROM (SELECT v, event_id, checkout_id, customer_id, funnel, attributes, kind, share, file,
-                CASE WHEN regexp_full_match(occurred_at, '{_INSTANT}') THEN epoch_us(TRY_CAST(
+                CASE WHEN regexp_full_match(occurred_at, '{INSTANT}') THEN epoch_us(TRY_CAST(
                     substr(occurred_at, 2, length(occurred_at) - 3) AS TIMESTAMP)) END AS t,
                 CASE WHEN kind <= {FAILED} THEN step
                     WHEN kind IN ({ORDERED}, {REFUNDED}, {CANCELLED}) THEN order_id
