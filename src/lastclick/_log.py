@@ -113,7 +113,7 @@ class Log:
             try:
                 status = as_it_is_now(path, os.stat)
             except FileNotFoundError:
-                if path.name.endswith(_manifest.SUFFIX):
+                if _manifest.is_packed(path):
                     raise _manifest.damaged(path, "it is gone") from None
                 continue  # deleted, or sent, since it was listed
             if self._since is None or status.st_mtime >= self._since.timestamp():

@@ -123,6 +123,11 @@ def files(directory: Path) -> list[Path]:
     return [] if manifest is None else [directory / file.path for file in manifest.files]
 
 
+def is_packed(file: Path) -> bool:
+    """Whether a file is a packed one, by its name."""
+    return file.name.endswith(SUFFIX)
+
+
 def told(path: Path) -> tuple[File, list[Segment]]:
     """What a manifest says of a packed file, and of the segments whose lines it may hold.
 

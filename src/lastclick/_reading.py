@@ -108,7 +108,7 @@ class Share:
     def split(self) -> Iterator["Share"]:
         """The same in parts of some MiB; a gzipped or packed file stays whole."""
         start = 0
-        if self.file.name.endswith(_manifest.SUFFIX):
+        if _manifest.is_packed(self.file):
             yield self
             return
         with suppress(OSError), self.file.open("rb") as raw:  # gone, or gzipped by now: whole
@@ -163,7 +163,7 @@ class Meter:
     def lines_of(self, share: Share) -> Iterator[tuple[int, list[bytes], int]]:
         """Whole lines, some 100 at a time, with the number of the first, and the place on disk."""
         start, file = 1, share.file
-        if file.name.endswith(_manifest.SUFFIX):
+        if _manifest.is_packed(file):
             for start, lines in lines_of_packed(file):
                 self.count(len(lines))
                 yield start, lines, 0

@@ -66,7 +66,12 @@ def refused(measuring: Callable[[], Report]) -> str | None:
 
 def same_answer(spark: Any, folder: Path, lines: Lines, options: dict[str, Any]) -> None:
     """Both give the same report, or the same error."""
-    log, asked = stored(folder, lines), arguments(options)
+    log_gives_the_same(spark, stored(folder, lines), options)
+
+
+def log_gives_the_same(spark: Any, log: Path, options: dict[str, Any]) -> None:
+    """Both give the same report of a log, or the same error."""
+    asked = arguments(options)
     asked.pop("every", None)
     reason = refused(lambda: measure(read_log(log), **asked))
     if reason is None:

@@ -15,7 +15,6 @@ from hypothesis import given, settings
 pytest.importorskip("duckdb")
 
 from benchmarks.generate import write
-from docs.conformance.run import arguments
 from lastclick import _manifest, measure, read_log
 from lastclick._rows import micros
 from lastclick.engines import spark as engine
@@ -23,7 +22,15 @@ from lastclick.engines._spark_packed import packed_at, packed_facts
 from lastclick.engines.duckdb import pack
 from lastclick.errors import LogError
 from tests import strategies
-from tests.engines.test_spark import DECLARED, QUIET, Lines, entered, refused, same, stored
+from tests.engines.test_spark import (
+    DECLARED,
+    QUIET,
+    Lines,
+    entered,
+    log_gives_the_same,
+    same,
+    stored,
+)
 
 #: Of all kinds, and some that columns do not say whole.
 LINES: Lines = [
@@ -103,14 +110,8 @@ def test_very_many_packed_logs_are_the_same(
     shutil.rmtree(tmp_path / "packed", ignore_errors=True)
     log, packed = stored(tmp_path / "log", lines), tmp_path / "packed"
     pack(log, packed)
-    asked = arguments(options)
-    asked.pop("every", None)
 
-    reason = refused(lambda: measure(read_log(packed), **asked))
-    if reason is None:
-        same(spark, packed, **asked)
-    else:
-        assert refused(lambda: engine.measure(packed, session=spark, **asked)) == reason
+    log_gives_the_same(spark, packed, options)
 
 
 def test_packed_and_fresh_together(spark: Any, tmp_path: Path) -> None:

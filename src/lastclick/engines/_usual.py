@@ -23,8 +23,10 @@ INSTANT = (
 )
 AMOUNT = r'"[0-9]{1,12}(\.[0-9]{1,4})?"'
 _PRICE = rf'\{{"amount":{AMOUNT},"currency":"[A-Z]{{3}}"\}}'
-#: In such a price: what is between the first 11 characters and the last 19; three of the last five.
-_AMOUNT, _CURRENCY = "substr(price, 12, length(price) - 30)", "substr(price, length(price) - 4, 3)"
+#: Of a price that looks so: what is between the first 11 characters and the last 19.
+_PRICE_AMOUNT = "substr(price, 12, length(price) - 30)"
+#: Of its last five characters the first three.
+_PRICE_CURRENCY = "substr(price, length(price) - 4, 3)"
 SHARE = r'"0\.[0-9]{1,18}"'
 _NAMED = r'"[^"\\]+":("[^"\\]*"|null|true|false|0|-?[1-9]\d{0,17})'
 _FLAT = rf"\{{({_NAMED}(,{_NAMED})*)?\}}"
@@ -49,12 +51,12 @@ def facts(
         The select; ``kind`` is NULL where the line is not usual.
     """
     kinds = " ".join(f"""WHEN '"{name}"' THEN {kind}""" for name, kind in USUAL.items())
-    units = f"CAST({_AMOUNT} AS DECIMAL(20, 4)) * CAST(10000 AS DECIMAL(5, 0))"
+    units = f"CAST({_PRICE_AMOUNT} AS DECIMAL(20, 4)) * CAST(10000 AS DECIMAL(5, 0))"
     return f"""SELECT t, CASE WHEN usual THEN kind END AS kind,
         {_text("event_id")} AS event_id, {_text("checkout_id")} AS checkout_id,
         {_text("customer_id")} AS customer_id, {_text("what")} AS what, {_text("more")} AS more,
         CASE WHEN price IS NOT NULL AND usual THEN CAST({units} AS BIGINT) END AS units,
-        CASE WHEN kind = {ASSIGNED} THEN {_text("share")} ELSE {_CURRENCY} END AS currency,
+        CASE WHEN kind = {ASSIGNED} THEN {_text("share")} ELSE {_PRICE_CURRENCY} END AS currency,
         excluded, grp, {_text("funnel")} AS funnel, {", ".join(["file", *also])}
     FROM (SELECT *, coalesce(
             t IS NOT NULL AND v = '1' AND {_is_id("event_id")} AND {_is_id("checkout_id")}

@@ -15,6 +15,7 @@ from typing_extensions import Unpack
 from lastclick import _manifest
 from lastclick._gather import Chosen, Events, Records, rows_of
 from lastclick._log import SUFFIXES, Log, read_log
+from lastclick._manifest import is_packed
 from lastclick._reading import GZIP, LONGEST_LINE, Meter, Problems
 from lastclick._rows import CANCELLED, REFUNDED, Rows
 from lastclick._rows import Row as Fact
@@ -164,8 +165,8 @@ class _DuckDB:
             return getattr(source, "problems", None)
         meter = Meter()
         files = source.standing(meter)
-        self._load_packed([one.file for one in files if _is_packed(one.file)], question)
-        lines = [one.file for one in files if not _is_packed(one.file)]
+        self._load_packed([one.file for one in files if is_packed(one.file)], question)
+        lines = [one.file for one in files if not is_packed(one.file)]
         loaded = self._load([str(file) for file in lines if _named_well(file)], question)
         refused = self._refused(loaded)
         for one in files:
@@ -344,10 +345,6 @@ def _picked(
 def _are_plain(question: Asked) -> bool:
     """Whether paths to all attributes that a question names can be written."""
     return all(map(plain, [*question.by, *(name for name, _ in question.exclude)]))
-
-
-def _is_packed(file: Path) -> bool:
-    return file.name.endswith(_manifest.SUFFIX)
 
 
 def _named_well(file: Path) -> bool:

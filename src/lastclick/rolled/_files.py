@@ -19,6 +19,7 @@ import attrs
 
 from lastclick import _manifest
 from lastclick._log import Log
+from lastclick._manifest import is_packed
 from lastclick._reading import Place, Problems, lines_of_packed
 from lastclick.errors import EventError
 
@@ -115,7 +116,7 @@ class NewLines:
         self._progress = progress
         self._root = log.path
         paths = [
-            path if _is_packed(path) or path.exists() else _compressed(path) for path in log.files()
+            path if is_packed(path) or path.exists() else _compressed(path) for path in log.files()
         ]
         self._files = {self._name(path): path for path in paths}
         #: The names of the files that something was read of.
@@ -131,7 +132,7 @@ class NewLines:
         total, done = sum(left for _, _, left in work), 0
         for name, path, left in work:
             before = self.known[name].size if name in self.known else 0
-            for batch in (self._packed if _is_packed(path) else self._file)(name, path):
+            for batch in (self._packed if is_packed(path) else self._file)(name, path):
                 yield batch
                 self._tell(done + min(left, batch.known.size - before), total)
             done += left
@@ -163,7 +164,7 @@ class NewLines:
                 if _is_read(path, known):
                     continue
             work.append((name, path))
-        work.sort(key=lambda one: (_is_packed(one[1]), one))  # what lines said, packed files repeat
+        work.sort(key=lambda one: (is_packed(one[1]), one))  # what lines said, packed files repeat
         return [(name, path, _bytes_left(path, self.known.get(name))) for name, path in work]
 
     def _packed(self, name: str, path: Path) -> Iterator[Batch]:
@@ -290,7 +291,7 @@ def _numbered(lines: list[bytes], known: Known) -> Iterator[Batch]:
 
 def _is_read(path: Path, known: Known) -> bool:
     """Whether there is nothing new in a file."""
-    if _is_packed(path):
+    if is_packed(path):
         return known.packed == _manifest.told(path)[0].sha256
     try:
         with path.open("rb") as raw:
@@ -310,7 +311,7 @@ def _is_all_of(outside: str, known: Known) -> bool:
 
 def _goes_on(path: Path, known: Known) -> bool:
     """Whether what was read of a file is still its beginning; of a packed one it is seen later."""
-    if _is_packed(path):
+    if is_packed(path):
         return False
     try:
         with path.open("rb") as raw:
@@ -323,7 +324,7 @@ def _former(name: str, path: Path, gone: dict[str, Known]) -> str | None:
     """The name that a file had before, if it is one that was read."""
     if name.endswith(".gz") and name.removesuffix(".gz") in gone:
         return name.removesuffix(".gz")  # that it is the same is seen when it is read
-    if _is_packed(path):
+    if is_packed(path):
         return next((one for one, of in gone.items() if _is_read(path, of)), None)
     try:
         with path.open("rb") as raw:
@@ -384,10 +385,6 @@ def _bytes_left(path: Path, known: Known | None) -> int:
     except OSError:
         return 0
     return max(0, length - (known.size if known and not known.packed else 0))
-
-
-def _is_packed(file: Path) -> bool:
-    return file.name.endswith(_manifest.SUFFIX)
 
 
 def _compressed(file: Path) -> Path:
