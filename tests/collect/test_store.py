@@ -82,7 +82,7 @@ class Disk:
         self.open.clear()
 
     def fsync(self, fd: int, real: Callable[[int], None] = os.fsync) -> None:
-        if not Path(os.readlink(f"/proc/self/fd/{fd}")).is_relative_to(self._folder):
+        if not Path(f"/proc/self/fd/{fd}").readlink().is_relative_to(self._folder):
             real(fd)
             return
         self.waiting.set()

@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from datetime import date
 from functools import cache
+from operator import itemgetter
 from typing import TypeAlias
 
 from lastclick.metrics._counts import Cell, Key
@@ -16,7 +17,7 @@ Row: TypeAlias = tuple[
 ]
 
 #: What the parts of a key are, by its name: p is a step, a, b and c are texts, i is a number and
-#: d the day of that number. Those that are not here have texts only, as many as they have.
+#: d the day of that number. Those that are not here have a step and texts, as many as they have.
 _PARTS = {
     **dict.fromkeys(("paid_after", "open_after", "again", "once", "last_event"), "i"),
     **dict.fromkeys(("net_after", "net2_after"), "ia"),
@@ -28,7 +29,12 @@ _PARTS = {
     "out_of_order": "i",
     "score": "ai",
 }
-_LETTERS = "pabci"
+_LETTERS = "pabcid"
+#: From a name and all parts to the key.
+_KEYS = {
+    name: itemgetter(0, *(1 + _LETTERS.index(letter) for letter in letters))
+    for name, letters in _PARTS.items()
+}
 
 
 def cells_of(rows: Iterable[Row], steps: tuple[str, ...]) -> dict[Cell, dict[Key, int]]:
@@ -41,6 +47,7 @@ def cells_of(rows: Iterable[Row], steps: tuple[str, ...]) -> dict[Cell, dict[Key
     cells: dict[Cell, dict[Key, int]] = defaultdict(lambda: defaultdict(int))
     for name, group, ordinal, place, a, b, c, i, n in rows:
         counted, number = cells[group, _day(ordinal)], int(n)
+        step = None if place is None else steps[place]
         if name == "shape":
             seen = tuple(at for at, flag in enumerate(b or "") if flag == "1")
             for key, of in shape_of(steps, a or "", seen, number, matured=i == 1):
@@ -48,19 +55,13 @@ def cells_of(rows: Iterable[Row], steps: tuple[str, ...]) -> dict[Cell, dict[Key
         elif name == "ends":
             for key, of in ends_of((int(a or 0), int(b or 0), int(c or 0)), number):
                 counted[key] += of
+        elif name in _KEYS:
+            day = _day(i) if i is not None and "d" in _PARTS[name] else None
+            counted[_KEYS[name]((name, step, a, b, c, i, day))] += number
         else:
-            step = None if place is None else steps[place]
-            parts = {"p": step, "a": a, "b": b, "c": c, "i": i}
-            known = {letter: of for letter, of in parts.items() if of is not None}
-            counted[_key(name, known)] += number
+            parts = (part for part in (step, a, b, c) if part is not None)
+            counted[(name, *parts)] += number
     return {cell: dict(counted) for cell, counted in cells.items() if counted}
-
-
-def _key(name: str, parts: dict[str, str | int]) -> Key:
-    letters = _PARTS.get(name) or [letter for letter in "pabc" if letter in parts]
-    if "d" in letters:
-        parts = {**parts, "d": _day(int(parts["i"]))}
-    return (name, *(parts[letter] for letter in letters))
 
 
 @cache
