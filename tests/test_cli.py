@@ -304,6 +304,13 @@ def test_report_knows_the_present(log):
         (["--recover-within", "10s"], "recover_within (10 s) is below abandon_after (1800 s)"),
         (["--within", "2h"], "--within is the window of a closed funnel; add --closed"),
         (["--exclude", "bots"], "--exclude bots: write NAME=VALUE"),
+        (
+            ["--exclude", "device=mobile", "--include-excluded"],
+            "--include-excluded leaves nothing out",
+        ),
+        (["--html", "p.html", "--before", "2026-13-01"], "--before 2026-13-01: not a time"),
+        (["--html", "."], "--html .: a directory; name a file in it, such as page.html"),
+        (["--html", "none/p.html"], "--html none/p.html: there is no directory none"),
         (["--funnel", "x"], "no definition of funnel 'x' among the events (funnels seen: 'check"),
     ],
 )
@@ -314,6 +321,34 @@ def test_report_names_the_option_that_is_wrong(log, options, said):
     assert (done.exit_code, done.stdout) == (2, "")
     assert done.stderr.startswith(f"lastclick: {said}")
     assert done.stderr.count("\n") == 1
+
+
+def test_a_log_without_an_event_says_who_knows_why(tmp_path):
+    """There are lines, but none can be read."""
+    (tmp_path / "foreign.jsonl").write_text('{"event":"cart"}\n')
+
+    done = run("report", tmp_path)
+
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert done.stderr == (
+        f"lastclick: no line of {tmp_path} is an event; see lastclick check {tmp_path}\n"
+    )
+
+
+def test_an_output_that_is_closed_is_no_problem_of_the_log(log):
+    """Exit code 1 says that problems were found; here the reader has seen enough."""
+    ours, theirs = os.pipe()
+    os.close(ours)
+
+    done = subprocess.run(
+        [sys.executable, "-m", "lastclick", "check", str(log)],
+        stdout=theirs,
+        stderr=subprocess.PIPE,
+        check=False,
+    )
+    os.close(theirs)
+
+    assert (done.returncode, done.stderr) == (141, b"")
 
 
 def test_report_by_duckdb_is_the_report(log):

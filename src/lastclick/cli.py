@@ -7,6 +7,7 @@ import json
 import os
 import re
 import shlex
+import signal
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -98,7 +99,9 @@ class _Commands(TyperGroup):
         try:
             return super().invoke(ctx)
         except BrokenPipeError:
-            raise
+            # Who reads has seen enough, which is no problem of the log: end as the signal ends it.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise typer.Exit(128 + signal.SIGPIPE) from None
         except LastclickError as error:
             _stop(_as_option(str(error)), FOUND if isinstance(error, DeliveryError) else WRONG)
         except OSError as error:
@@ -328,9 +331,9 @@ def report(
         _stop("--within is the window of a closed funnel; add --closed", WRONG)
     if html is None and (watch or with_journeys or theme is not None or before is not None):
         _stop("--theme, --before, --with-journeys and --watch are about a page; add --html", WRONG)
-    excluded = _excluded([] if include_excluded else exclude or [_EXCLUDED])
+    excluded = _excluded(exclude, all_=include_excluded)
     asked: dict[str, Any] = {
-        "as_of": None if as_of is None else _instant(as_of, timezone),
+        "as_of": None if as_of is None else _instant("--as-of", as_of, timezone),
         "by": by or (),
         "unit": unit.value,
         "exclude": excluded,
@@ -340,7 +343,7 @@ def report(
         "recover_within": _limit("--recover-within", recover_within),
         "timezone": timezone,
     }
-    since = None if before is None else _instant(before, timezone)
+    since = None if before is None else _instant("--before", before, timezone)
     settings = PageFile() if theme is None else PageFile.load(theme)
     if engine not in (Engine.AUTO, Engine.PYTHON) and workers > 1:
         _stop("--workers is for --engine python; the others take all cores", WRONG)
@@ -374,6 +377,8 @@ def report(
             except ConfigError:
                 if next(events.lines(), None) is None:
                     _stop(f"nothing to report: no event in {log}", FOUND)
+                if next(iter(events), None) is None:
+                    _stop(f"no line of {log} is an event; see lastclick check {log}", FOUND)
                 raise
 
     def write(found: Report) -> None:
@@ -476,7 +481,7 @@ def _report_from_afar(
 def _rolled_report(directory: Path, asked: Mapping[str, Any]) -> Report:
     """The report of a state, which can only be asked for what it was rolled with."""
     found = read_rolled(directory)
-    usual = {"by": (), "unit": "attempt", "exclude": _excluded([_EXCLUDED]), "timezone": "UTC"}
+    usual = {"by": (), "unit": "attempt", "exclude": _excluded(None), "timezone": "UTC"}
     for name, value in asked.items():
         given, rolled_with = (_sorted(one) for one in (value, getattr(found, name, None)))
         if given not in (None, False, _sorted(usual.get(name)), rolled_with):
@@ -494,6 +499,12 @@ def _sorted(value: object) -> object:
 
 def _put(file: Path, page: Page) -> None:
     """Write a page, whole or not at all: somebody may be reading it."""
+    if file.is_dir():
+        _stop(f"--html {file}: a directory; name a file in it, such as {file / 'page.html'}", WRONG)
+    if not file.parent.is_dir():
+        _stop(
+            f"--html {file}: there is no directory {file.parent}; make it, or name another", WRONG
+        )
     drawn = {".md": page.to_markdown, ".json": page.to_json, ".txt": page.to_digest}
     new = file.with_name(f".{file.name}.new")
     new.write_text(drawn.get(file.suffix, page.to_html)(), encoding="utf-8")
@@ -540,7 +551,7 @@ def _trend(trend: Mapping[str, Report], every: Every | None, bar: str) -> Iterat
         yield "  ".join([f"{first:<{widths[0]}}", *cells])
 
 
-def _instant(text: str, timezone: str) -> datetime:
+def _instant(option: str, text: str, timezone: str) -> datetime:
     if text == "now":
         return datetime.now(UTC)
     try:
@@ -549,7 +560,7 @@ def _instant(text: str, timezone: str) -> datetime:
     except ZoneInfoNotFoundError:
         _stop(f"--timezone {timezone}: not known; use a name such as Europe/Paris", WRONG)
     except ValueError:
-        _stop(f"--as-of {text}: not a time; write 2026-10-31T18:00:00Z, 2026-10-31 or now", WRONG)
+        _stop(f"{option} {text}: not a time; write 2026-10-31T18:00:00Z, 2026-10-31 or now", WRONG)
 
 
 def _limit(option: str, text: str | None) -> timedelta | None:
@@ -566,9 +577,11 @@ def _limit(option: str, text: str | None) -> timedelta | None:
     _stop(f"{option} {text}: not a duration; write 90s, 30min, 2h, 7d or PT30M", WRONG)
 
 
-def _excluded(options: list[str]) -> dict[str, tuple[str, ...]]:
+def _excluded(options: list[str] | None, *, all_: bool = False) -> dict[str, tuple[str, ...]]:
+    if all_ and options:
+        _stop("--include-excluded leaves nothing out; --exclude says what is; give one", WRONG)
     excluded: dict[str, tuple[str, ...]] = {}
-    for option in options:
+    for option in [] if all_ else options or [_EXCLUDED]:
         name, sign, values = option.partition("=")
         if not (name and sign and values):
             _stop(f"--exclude {option}: write NAME=VALUE, such as {_EXCLUDED}", WRONG)
@@ -635,10 +648,10 @@ def roll(
             log,
             to,
             funnel,
-            as_of=None if as_of is None else _instant(as_of, timezone),
+            as_of=None if as_of is None else _instant("--as-of", as_of, timezone),
             by=by or (),
             unit=unit.value,
-            exclude=_excluded([] if include_excluded else exclude or [_EXCLUDED]),
+            exclude=_excluded(exclude, all_=include_excluded),
             closed=closed,
             within=_limit("--within", within),
             abandon_after=_limit("--abandon-after", abandon_after),
