@@ -323,6 +323,17 @@ def test_report_names_the_option_that_is_wrong(log, options, said):
     assert done.stderr.count("\n") == 1
 
 
+def test_a_page_that_does_not_fit_leaves_nothing_behind(log, small_disk):
+    """The sentence names the page, and no half of one is left."""
+    page = small_disk / "page.html"
+
+    done = run("report", log, "--html", page)
+
+    assert done.exit_code == 2
+    assert done.stderr == f"lastclick: --html {page}: not written: No space left on device\n"
+    assert list(small_disk.iterdir()) == []
+
+
 def test_a_log_without_an_event_says_who_knows_why(tmp_path):
     """There are lines, but none can be read."""
     (tmp_path / "foreign.jsonl").write_text('{"event":"cart"}\n')

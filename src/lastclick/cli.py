@@ -10,7 +10,7 @@ import shlex
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager, suppress
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
@@ -48,6 +48,7 @@ _EXIT_CODES = (
 _SHOWN = 5
 _UNITS = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86_400, "w": 604_800}
 _EXCLUDED = "traffic=bot,staff,test"
+_WITHIN = "--within is the window of a closed funnel; add --closed"
 _SECRETS = "LASTCLICK_SECRETS"
 _CLICKHOUSE = "LASTCLICK_CLICKHOUSE"
 #: How often a log is looked at, in seconds, while it is watched.
@@ -210,6 +211,7 @@ def _is_free(path: Path) -> bool:
 
 @app.command(epilog=_EXIT_CODES)
 def report(
+    context: typer.Context,
     log: Annotated[
         str,
         typer.Argument(
@@ -328,7 +330,7 @@ def report(
 ) -> None:
     """Report on a log: what became of its checkouts, step by step and in money."""
     if within is not None and not closed:
-        _stop("--within is the window of a closed funnel; add --closed", WRONG)
+        _stop(_WITHIN, WRONG)
     if html is None and (watch or with_journeys or theme is not None or before is not None):
         _stop("--theme, --before, --with-journeys and --watch are about a page; add --html", WRONG)
     excluded = _excluded(exclude, all_=include_excluded)
@@ -362,7 +364,7 @@ def report(
     def read(**other: Any) -> Report:
         settings = {**asked, **other}
         if of_state:
-            return _rolled_report(path, {"funnel": funnel, **settings})
+            return _rolled_report(path, {"funnel": funnel, **settings}, _typed(context))
         with _progress("reading") as told:
             if afar:
                 return _report_from_afar(engine, log, funnel, {"progress": told, **settings})
@@ -478,16 +480,30 @@ def _report_from_afar(
     return spark.measure(source, funnel, **settings)
 
 
-def _rolled_report(directory: Path, asked: Mapping[str, Any]) -> Report:
-    """The report of a state, which can only be asked for what it was rolled with."""
+def _rolled_report(directory: Path, asked: Mapping[str, Any], typed: Set[str]) -> Report:
+    """The report of a state, which can only be asked for what it was rolled with.
+
+    Args:
+        directory: Where the state is.
+        asked: The settings of a report.
+        typed: Which of them were typed, and are meant even where they are what is usual.
+    """
     found = read_rolled(directory)
     usual = {"by": (), "unit": "attempt", "exclude": _excluded(None), "timezone": "UTC"}
     for name, value in asked.items():
         given, rolled_with = (_sorted(one) for one in (value, getattr(found, name, None)))
-        if given not in (None, False, _sorted(usual.get(name)), rolled_with):
+        meant = name in typed or given not in (None, False, _sorted(usual.get(name)))
+        if meant and given != rolled_with:
             option = f"--{name.replace('_', '-')}"
             _stop(f"{directory} was not rolled with this {option}; roll with it to another", WRONG)
     return found
+
+
+def _typed(context: typer.Context) -> set[str]:
+    """The settings that were typed."""
+    sources = {name: context.get_parameter_source(name) for name in context.params}
+    typed = {name for name, source in sources.items() if source and source.name == "COMMANDLINE"}
+    return typed | ({"exclude"} if "include_excluded" in typed else set())
 
 
 def _sorted(value: object) -> object:
@@ -495,6 +511,11 @@ def _sorted(value: object) -> object:
     if isinstance(value, Mapping):
         return {name: sorted(values, key=json.dumps) for name, values in sorted(value.items())}
     return list(value) if isinstance(value, list | tuple) else value
+
+
+def _be_directory(to: Path) -> None:
+    if to.is_file():
+        _stop(f"--to {to}: a file; name a directory, new or from before", WRONG)
 
 
 def _put(file: Path, page: Page) -> None:
@@ -507,8 +528,12 @@ def _put(file: Path, page: Page) -> None:
         )
     drawn = {".md": page.to_markdown, ".json": page.to_json, ".txt": page.to_digest}
     new = file.with_name(f".{file.name}.new")
-    new.write_text(drawn.get(file.suffix, page.to_html)(), encoding="utf-8")
-    new.replace(file)
+    try:
+        new.write_text(drawn.get(file.suffix, page.to_html)(), encoding="utf-8")
+        new.replace(file)
+    except OSError as error:
+        new.unlink(missing_ok=True)
+        _stop(f"--html {file}: not written: {error.strerror}", WRONG)
 
 
 def _watch(log: Path, write: Callable[[], object]) -> None:
@@ -641,6 +666,9 @@ def roll(
     Then type: lastclick report DIR. It says what reading the whole log would say, to the digit.
     Every run is asked with the same options; only --as-of may differ.
     """
+    if within is not None and not closed:
+        _stop(_WITHIN, WRONG)
+    _be_directory(to)
     if next(read_log(log).lines(), None) is None:
         _stop(f"nothing to roll: no event in {log}", FOUND)
     with _progress("reading") as told:
@@ -793,6 +821,7 @@ def pack(
         from lastclick.engines import duckdb
     except ModuleNotFoundError:
         _stop('packing needs the extra: pip install "lastclick[duckdb]"', WRONG)
+    _be_directory(to)
     with _progress("packing") as told:
         packed = duckdb.pack(log, to, progress=told)
     typer.echo(

@@ -114,6 +114,47 @@ def test_report_of_a_state_has_its_settings(
     assert said in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--timezone", "UTC"], "was not rolled with this --timezone"),
+        (["--exclude", "traffic=bot,staff,test"], "was not rolled with this --exclude"),
+        (["--unit", "attempt"], "was not rolled with this --unit"),
+    ],
+)
+def test_what_is_usual_is_refused_too_where_it_was_typed(
+    log: Path, state: Path, options: list[str], said: str
+) -> None:
+    """Who types it means it, though it is what would be asked for without it."""
+    rolled = ("--timezone", "Europe/Paris", "--include-excluded", "--unit", "customer")
+    run("roll", log, "--to", state, *rolled)
+    assert run("report", state).exit_code == 0
+
+    done = run("report", state, *options)
+
+    assert done.exit_code == 2
+    assert said in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--within", "2h"], "--within is the window of a closed funnel; add --closed"),
+        (["--to", "{log}/a.jsonl"], "a file; name a directory, new or from before"),
+    ],
+)
+def test_roll_names_the_option_that_is_wrong(
+    log: Path, state: Path, options: list[str], said: str
+) -> None:
+    """As the report does."""
+    (log / "a.jsonl").touch()
+
+    done = run("roll", log, "--to", state, *(one.format(log=log) for one in options))
+
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert said in done.stderr
+
+
 def test_roll_refuses_other_settings(log: Path, state: Path) -> None:
     """The sentence names what differs, and how to go on."""
     run("roll", log, "--to", state)
