@@ -6,6 +6,8 @@ import pytest
 
 pytest.importorskip("itsdangerous", reason="the extras of the frameworks are not installed")
 
+from itsdangerous import BadData
+
 from lastclick.errors import ConfigError
 from lastclick.integrations._identity import Attempt, Bridge, Cookie
 
@@ -62,11 +64,15 @@ def test_the_cookie_is_secure_where_the_request_was_or_as_told():
 
 
 def test_a_signed_value_is_read_with_its_secret_only_and_not_for_ever():
-    """Forged, of another shop, too old: None."""
+    """Forged, of another shop, too old: refused."""
     bridge = Bridge("a secret")
     token = bridge.token("c-1")
 
     assert bridge.read(token, timedelta(hours=1)) == "c-1"
-    assert bridge.read(token, timedelta(seconds=-2)) is None
-    assert Bridge("another").read(token, timedelta(hours=1)) is None
-    assert bridge.read("c-1", timedelta(hours=1)) is None
+    for reader, value, max_age in (
+        (bridge, token, timedelta(seconds=-2)),
+        (Bridge("another"), token, timedelta(hours=1)),
+        (bridge, "c-1", timedelta(hours=1)),
+    ):
+        with pytest.raises(BadData):
+            reader.read(value, max_age)

@@ -124,6 +124,32 @@ def test_nothing_is_said_without_a_secret(sink):
     assert own.stats.faults == {"no_secret": 2}
 
 
+@pytest.mark.parametrize("token", [None, "", 5, "\ud800", b"\xff", ["x"]])
+def test_a_signed_value_that_is_none_is_counted(sink, token):
+    """A shopper may come back with anything, or with nothing: the page goes on."""
+    own = tracking(sink, secret="a secret of the shop")
+    handle = RequestCheckout(lambda: Visit(own, Asked()))
+
+    assert handle.resume(token) is False
+    own.checkout(token).complete("o-1", ("1", "EUR"))
+
+    assert sink.events == []
+    assert own.stats.faults == {"bad_token": 2}
+    assert own.stats.unrecorded == {"bad_token": 1}
+
+
+def test_a_signed_value_with_a_wrong_age_is_counted(sink):
+    """What is wrong is said, and no page breaks by it."""
+    said = []
+    own = tracking(sink, secret="secret", on_error=lambda error: said.append(str(error)))
+    handle = RequestCheckout(lambda: Visit(own, Asked()))
+
+    assert handle.resume(own.token("c-1"), max_age=3600) is False
+
+    assert own.stats.faults == {"bad_token": 1}
+    assert "'int' object has no attribute 'total_seconds'" in said[0]
+
+
 def test_a_link_of_a_reminder_goes_on_with_its_attempt(sink):
     """Signed outside a request; a shop that names its attempts gets no cookie by it either."""
     for own, cookie in ((None, "c-1"), (lambda request: "c-2", None)):

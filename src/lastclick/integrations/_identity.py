@@ -8,7 +8,7 @@ from hashlib import blake2b
 from typing import Literal, TypeAlias
 
 import attrs
-from itsdangerous import BadData, URLSafeTimedSerializer
+from itsdangerous import URLSafeTimedSerializer
 
 from lastclick.errors import ConfigError, shown
 
@@ -144,10 +144,6 @@ class Bridge:
         """The signed value."""
         return str(self._serializer.dumps(attempt_id))
 
-    def read(self, token: str, max_age: timedelta) -> str | None:
-        """The attempt's id; None where the value is forged, or too old."""
-        try:
-            found = self._serializer.loads(token, max_age=int(max_age.total_seconds()))
-        except BadData:
-            return None
-        return found if isinstance(found, str) else None
+    def read(self, token: str, max_age: timedelta) -> str:
+        """The attempt's id; raises whatever it may where the value is forged, too old or none."""
+        return str(self._serializer.loads(token, max_age=int(max_age.total_seconds())))

@@ -285,10 +285,14 @@ class Tracking:
     def read_token(self, token: str, max_age: timedelta) -> str | None:
         """The id of the attempt that a signed value names; None, and counted, if it is not ours."""
         bridge = self.bridge()
-        attempt = None if bridge is None else bridge.read(token, max_age)
-        if attempt is None and bridge is not None:
-            self.fault("bad_token", "a signed value is forged or too old")
-        return attempt
+        if bridge is None:
+            return None
+        try:
+            return bridge.read(token, max_age)
+        except Exception as error:  # noqa: BLE001 - anybody sends what they like, or nothing
+            said = f"a signed value is forged, too old or none: {shown(error)}"
+            self.fault("bad_token", said)
+            return None
 
     def bridge(self) -> Bridge | None:
         """What signs values; None, and counted, without a secret."""
