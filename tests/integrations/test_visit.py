@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from enum import Enum
+from functools import partial
 
 import pytest
 
@@ -219,6 +220,34 @@ def test_attributes_that_are_none_cost_nothing_else(sink):
         )
 
     assert [dict(event.attributes) for event in sink.events] == [{}, {}, {"device": "tv"}]
+
+
+class AsksAsync:
+    async def __call__(self, request):
+        return False
+
+
+async def asks(request):
+    return False
+
+
+@pytest.mark.parametrize("hook", [asks, partial(asks), AsksAsync()])
+@pytest.mark.parametrize("name", ["consent", "staff", "checkout_id", "has_ordered", "value"])
+def test_an_async_hook_is_refused(sink, name, hook):
+    """It would be true whatever it says: everybody would consent, and everybody be staff."""
+    with pytest.raises(ConfigError, match=f"{name} is async: .*; pass a plain function"):
+        tracking(sink, **{name: hook})
+
+
+def test_a_hook_that_gives_a_coroutine_says_nothing(sink):
+    """What cannot be seen before is counted then, and is no consent."""
+    own = tracking(sink, consent=partial(AsksAsync()))
+
+    Visit(own, Asked()).tell("enter", "cart")
+
+    assert sink.events == []
+    assert own.stats.faults == {"hook_raised": 1}
+    assert own.stats.unrecorded == {"no_consent": 1}
 
 
 def test_errors_can_be_raised_in_tests(sink):

@@ -6,6 +6,7 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import Enum
+from inspect import iscoroutine, iscoroutinefunction
 from typing import Any, Literal, NamedTuple, Protocol, TypeAlias
 from uuid import UUID
 
@@ -117,8 +118,8 @@ class _Counts:
 class Tracking:
     """How a shop is tracked: its funnel, its rules, its cookie and its hooks.
 
-    A hook is given the framework's own request. One that raises is counted and reported, and the
-    page goes on without what it would have said.
+    A hook is a plain function, not an async one, and is given the framework's own request. One that
+    raises is counted and reported, and the page goes on without what it would have said.
 
     Args:
         funnel: Where to.
@@ -192,6 +193,12 @@ class Tracking:
             hook = getattr(self, name)
             if hook is not None and not callable(hook):
                 raise ConfigError(f"{name} is {shown(hook)}; pass a function of the request")
+            if iscoroutinefunction(hook) or iscoroutinefunction(type(hook).__call__):
+                msg = (
+                    f"{name} is async: {shown(hook)}; pass a plain function, which reads from the "
+                    f"request what a middleware of yours awaited before"
+                )
+                raise ConfigError(msg)
         if self.without_consent not in ("nothing", "steps"):
             msg = f"without_consent is {shown(self.without_consent)}; pass 'nothing' or 'steps'"
             raise ConfigError(msg)
@@ -241,7 +248,11 @@ class Tracking:
         if hook is None:
             return None
         try:
-            return hook(*given)
+            said = hook(*given)
+            if iscoroutine(said):  # it is true, whatever it would have said
+                said.close()
+                raise TypeError("it gave a coroutine; pass a plain function")
+            return said
         except Exception as error:  # noqa: BLE001 - the shop's own code, in the request path
             self.fault("hook_raised", f"the hook {name} raised {shown(error)}")
             return None
