@@ -212,6 +212,29 @@ def test_a_rule_that_cannot_compare_fits_nothing(sink):
     assert own.stats.faults == {"rule_raised": 1}
 
 
+class Gone:
+    @property
+    def number(self):
+        raise ValueError("gone")
+
+    def __str__(self):
+        raise ValueError("gone")
+
+
+@pytest.mark.parametrize("context", [{"order": Gone()}, {"order": {"number": Gone()}}])
+def test_a_thank_you_page_that_cannot_name_its_order_is_unharmed(sink, context):
+    """It ends the attempt as one does that names none, and is counted."""
+    rule = Rule("order", view="thanks", order="order.number")
+    own = tracking(sink, rules=[rule])
+    attempt = Attempt.new()
+    visit = Visit(own, Asked(attempt.value))
+
+    visit.answered(rule, page(view="thanks", context=context))
+
+    assert Attempt.read(visit.cookie()).id != attempt.id
+    assert own.stats.faults == {"rule_raised": 1}
+
+
 def test_attributes_that_are_none_cost_nothing_else(sink):
     """A hook may give None, or nonsense."""
     for given in (None, 5, {"device": "tv"}):

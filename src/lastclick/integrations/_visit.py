@@ -392,13 +392,13 @@ class Visit:
                 _logger.info("%s: no rule fits %r", self._asked.line, answer)
             return rule
         except Exception as error:  # noqa: BLE001 - compares with the shop's own objects
-            self.tracking.fault("rule_raised", f"a rule raised {shown(error)}")
+            self._rule_raised(error)
             return None
 
     def answered(self, rule: Rule, answer: Answer) -> None:
         """Record what the answer means by this rule."""
         if rule.step == ORDER:
-            self._thank(None if rule.order is None else found(answer, rule.order))
+            self._thank(self._order(rule, answer))
             return
         told = self._reason() in (None, "dry_run")
         value = self.tracking.ask("value", self._asked.request) if told else None
@@ -444,7 +444,21 @@ class Visit:
                 self._attempt = Attempt.new(self._attempt.last)
                 self._checkout = self._bind()
 
-    def _thank(self, order: object | None) -> None:
+    def _order(self, rule: Rule, answer: Answer) -> str | None:
+        """Which order a thank-you page is about; None where it does not tell."""
+        if rule.order is None:
+            return None
+        try:
+            order = found(answer, rule.order)
+            return None if order is None else str(order)
+        except Exception as error:  # noqa: BLE001 - reads the shop's own objects
+            self._rule_raised(error)
+            return None
+
+    def _rule_raised(self, error: Exception) -> None:
+        self.tracking.fault("rule_raised", f"a rule raised {shown(error)}")
+
+    def _thank(self, order: str | None) -> None:
         if self._reason() is not None or self.tracking.checkout_id is not None:
             return
         if self._checkout is None and self._asked.cookie(self.tracking.cookie.name) is not None:
