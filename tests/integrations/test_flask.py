@@ -208,6 +208,18 @@ def test_wrong_settings_raise_at_once(sink):
         build(sink, rulez=[])
 
 
+def test_a_second_funnel_for_an_app_is_refused(sink):
+    """It would take the requests of the first one."""
+    app = build(sink)
+    other = Funnel("subscribe", steps=("plan",), sink=sink)
+
+    with pytest.raises(ConfigError, match=r"'shop' is tracked already, by Funnel\('checkout'"):
+        FlaskLastclick(other).init_app(app)
+
+    app.test_client().get("/cart")
+    assert told(sink) == ["step_entered cart"]
+
+
 def test_settings_may_come_from_the_app(sink):
     """As a dict under one key."""
     app = Flask("shop")

@@ -107,8 +107,15 @@ class FlaskLastclick:
             settings: More settings; they come before those of the app and of the constructor.
 
         Raises:
-            ConfigError: A setting is missing or cannot be used.
+            ConfigError: A setting is missing or cannot be used, or the app is tracked already.
         """
+        if "lastclick" in app.extensions:
+            known = app.extensions["lastclick"].funnel
+            msg = (
+                f"the app {app.name!r} is tracked already, by {known!r}; "
+                f"one app has one funnel: record another in its views, with funnel.checkout()"
+            )
+            raise ConfigError(msg)
         given = {**self._settings, **(app.config.get("LASTCLICK") or {}), **settings}
         if funnel is not None:
             given["funnel"] = funnel
