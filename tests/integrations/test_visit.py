@@ -4,16 +4,17 @@ import subprocess
 import sys
 from enum import Enum
 from functools import partial
+from inspect import signature
 
 import pytest
 
 pytest.importorskip("itsdangerous", reason="the extras of the frameworks are not installed")
 
-from lastclick import Funnel
+from lastclick import Checkout, Funnel
 from lastclick.errors import ConfigError, EventError, raise_errors
 from lastclick.integrations._identity import Attempt
 from lastclick.integrations._rules import Answer, Rule
-from lastclick.integrations._visit import RequestCheckout, Tracking, Visit
+from lastclick.integrations._visit import More, RequestCheckout, Tracking, Visit
 from lastclick.sinks import MemorySink
 
 
@@ -65,6 +66,7 @@ def test_the_handle_has_all_verbs_of_a_checkout(sink):
     handle.remind("email")
     handle.click("email")
     handle.complete("o-1", ("1", "EUR"))
+    handle.survey(score=5, event_id="e-2")
 
     assert [event.type for event in sink.events] == [
         "step_entered",
@@ -73,10 +75,22 @@ def test_the_handle_has_all_verbs_of_a_checkout(sink):
         "reminder_sent",
         "reminder_clicked",
         "order_completed",
+        "survey_answered",
     ]
     assert {event.checkout_id for event in sink.events} == {handle.checkout_id}
     assert Attempt.read(visit.cookie()).ordered
-    assert visit.tracking.stats.told == 6
+    assert visit.tracking.stats.told == 7
+
+
+def test_no_verb_of_a_checkout_is_missing():
+    """Each takes the same arguments, in the same order."""
+    verbs = {name: verb for name, verb in vars(Checkout).items() if not name.startswith("_")}
+
+    assert set(verbs) <= set(vars(RequestCheckout))
+    for name, verb in verbs.items():
+        own = list(signature(getattr(RequestCheckout, name)).parameters)
+        theirs = [one for one in signature(verb).parameters if one not in More.__annotations__]
+        assert own == [*theirs, "more"]
 
 
 def test_the_first_step_of_the_next_cart_is_a_new_attempt(sink):

@@ -564,6 +564,17 @@ class RequestCheckout:
         """Record that the shopper came back by a reminder's link, as `Checkout.click` does."""
         self._tell("click", channel, campaign, **more)
 
+    def survey(
+        self,
+        *,
+        score: int | None = None,
+        reason: str | None = None,
+        text: str | None = None,
+        **more: Unpack[More],
+    ) -> None:
+        """Record what the shopper answered, as `Checkout.survey` does."""
+        self._tell("survey", score=score, reason=reason, text=text, **more)
+
     @property
     def checkout_id(self) -> str | None:
         """The attempt's id, to be kept beside the order; None where nothing is recorded."""
