@@ -249,14 +249,43 @@ def test_a_thank_you_page_that_cannot_name_its_order_is_unharmed(sink, context):
     assert own.stats.faults == {"rule_raised": 1}
 
 
-def test_attributes_that_are_none_cost_nothing_else(sink):
-    """A hook may give None, or nonsense."""
-    for given in (None, 5, {"device": "tv"}):
-        Visit(tracking(sink, attributes=lambda request, given=given: given), Asked()).tell(
-            "enter", "cart"
-        )
+class Undecided:
+    def __bool__(self):
+        raise ValueError("neither")
 
-    assert [dict(event.attributes) for event in sink.events] == [{}, {}, {"device": "tv"}]
+
+@pytest.mark.parametrize(
+    ("given", "kept", "faults"),
+    [
+        (None, {}, {}),
+        ({}, {}, {}),
+        ({"device": "tv"}, {"device": "tv"}, {}),
+        (5, {}, {"hook_raised": 1}),
+        ("abc", {}, {"hook_raised": 1}),
+        (["ab", "cd"], {}, {"hook_raised": 1}),
+        (Undecided(), {}, {"hook_raised": 1}),
+    ],
+)
+def test_attributes_that_are_no_mapping_cost_nothing_else(sink, given, kept, faults):
+    """A hook may give None; what cannot be used is counted, and the event written without it."""
+    own = tracking(sink, attributes=lambda request: given)
+
+    Visit(own, Asked()).tell("enter", "cart")
+
+    assert [dict(event.attributes) for event in sink.events] == [kept]
+    assert own.stats.faults == faults
+
+
+@pytest.mark.parametrize("name", ["consent", "staff", "has_ordered"])
+def test_a_hook_that_says_neither_yes_nor_no_is_counted(sink, name):
+    """It is a no, and the page goes on."""
+    own = tracking(sink, **{name: lambda given: Undecided()})
+    visit = Visit(own, Asked())
+
+    visit.tell("enter", "cart")
+
+    assert own.stats.faults == {"hook_raised": 1}
+    assert [event.attributes for event in sink.events] == [{}] * (name != "consent")
 
 
 class AsksAsync:

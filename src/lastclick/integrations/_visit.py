@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
 from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import Enum
@@ -15,6 +14,7 @@ from typing_extensions import TypedDict, Unpack, override
 
 from lastclick import Checkout, Funnel, Money
 from lastclick.errors import ConfigError, EventError, LastclickError, log_errors, shown
+from lastclick.events import not_a_mapping
 from lastclick.integrations._identity import Attempt, Bridge, Cookie
 from lastclick.integrations._rules import (
     ORDER,
@@ -36,7 +36,27 @@ Price: TypeAlias = Money | tuple[Decimal | str | int, str]
 #: A hook of the shop: it is given the framework's own request.
 Hook: TypeAlias = Callable[[Any], Any]
 
-_HOOKS = ("checkout_id", "customer_id", "attributes", "value", "consent", "staff")
+
+def _as_given(said: Any) -> Any:
+    return said
+
+
+def _facts(said: Any) -> dict[str, object]:
+    if not isinstance(said, Mapping | None):
+        raise not_a_mapping(said)
+    return dict(said or {})
+
+
+#: The hooks, and how what one says is read.
+_HOOKS: Mapping[str, Callable[[Any], Any]] = {
+    "checkout_id": _as_given,
+    "customer_id": _as_given,
+    "attributes": _facts,
+    "value": _as_given,
+    "consent": bool,
+    "staff": bool,
+    "has_ordered": bool,
+}
 
 
 class Asked(Protocol):
@@ -189,7 +209,7 @@ class Tracking:
         cookie: object = self.cookie
         if not isinstance(cookie, Cookie):
             raise ConfigError(f"cookie is {shown(cookie)}; pass Cookie(name='shop_attempt')")
-        for name in (*_HOOKS, "has_ordered"):
+        for name in _HOOKS:
             hook = getattr(self, name)
             if hook is not None and not callable(hook):
                 raise ConfigError(f"{name} is {shown(hook)}; pass a function of the request")
@@ -243,7 +263,7 @@ class Tracking:
         self.on_error(EventError(message, reason))
 
     def ask(self, name: str, *given: object) -> Any:
-        """What a hook of the shop says; None where there is none, or where it raised."""
+        """What a hook of the shop says; None where there is none, or where it failed."""
         hook = getattr(self, name)
         if hook is None:
             return None
@@ -252,9 +272,9 @@ class Tracking:
             if iscoroutine(said):  # it is true, whatever it would have said
                 said.close()
                 raise TypeError("it gave a coroutine; pass a plain function")
-            return said
+            return _HOOKS[name](said)
         except Exception as error:  # noqa: BLE001 - the shop's own code, in the request path
-            self.fault("hook_raised", f"the hook {name} raised {shown(error)}")
+            self.fault("hook_raised", f"the hook {name} failed: {shown(error)}")
             return None
 
     def checkout(self, token: str, *, max_age: timedelta = timedelta(days=1)) -> Checkout[Any]:
@@ -480,10 +500,7 @@ class Visit:
             attributes["traffic"] = "bot"
         elif tracking.ask("staff", asked.request):
             attributes["traffic"] = "staff"
-        if tracking.attributes is not None:
-            more = tracking.ask("attributes", asked.request)
-            with suppress(TypeError, ValueError):  # the funnel reports what is no mapping
-                attributes |= dict(more or {})
+        attributes |= tracking.ask("attributes", asked.request) or {}
         customer = tracking.ask("customer_id", asked.request)
         return tracking.funnel.checkout(attempt.id, customer, attributes)
 
