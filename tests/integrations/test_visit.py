@@ -5,6 +5,7 @@ import sys
 from enum import Enum
 from functools import partial
 from inspect import signature
+from uuid import UUID
 
 import pytest
 
@@ -12,7 +13,7 @@ pytest.importorskip("itsdangerous", reason="the extras of the frameworks are not
 
 from lastclick import Checkout, Funnel
 from lastclick.errors import ConfigError, EventError, raise_errors
-from lastclick.integrations._identity import Attempt
+from lastclick.integrations._identity import Attempt, digest
 from lastclick.integrations._rules import Answer, Rule
 from lastclick.integrations._visit import More, RequestCheckout, Tracking, Visit
 from lastclick.sinks import MemorySink
@@ -21,6 +22,13 @@ from lastclick.sinks import MemorySink
 class Step(Enum):
     CART = "cart"
     PAYMENT = "payment"
+
+
+class Textless:
+    """An object whose text fails."""
+
+    def __str__(self):
+        raise ValueError("not now")
 
 
 class Asked:
@@ -102,6 +110,34 @@ def test_the_first_step_of_the_next_cart_is_a_new_attempt(sink):
     Visit(own, Asked(ordered.value)).tell("enter", Step.CART)
 
     assert sink.events[0].checkout_id == ordered.id != sink.events[1].checkout_id
+
+
+@pytest.mark.parametrize(
+    "order", [None, "", 10**5000, Textless(), ["o-1"]], ids=lambda order: type(order).__name__
+)
+def test_an_order_that_is_rejected_ends_nothing(sink, order):
+    """One without an id that can be used is counted by the funnel, and breaks no page."""
+    own = tracking(sink)
+    visit = Visit(own, Asked())
+    handle = RequestCheckout(lambda: visit)
+
+    handle.enter("payment")
+    handle.complete(order, ("1", "EUR"))
+
+    assert not Attempt.read(visit.cookie()).ordered
+    assert sum(own.funnel.stats.rejected.values()) == 1
+    assert "order_completed" not in [event.type for event in sink.events]
+
+
+@pytest.mark.parametrize("order", [7, UUID(int=7), "o-1"])
+def test_an_order_is_known_again_by_its_text(sink, order):
+    """Its thank-you page tells the same id, perhaps as text."""
+    visit = Visit(tracking(sink), Asked())
+
+    visit.tell("complete", order, ("1", "EUR"))
+    visit.ordered(order)
+
+    assert Attempt.read(visit.cookie()).last == digest(str(order))
 
 
 def test_a_thank_you_page_without_a_cookie_begins_nothing(sink):
@@ -231,11 +267,8 @@ class Gone:
     def number(self):
         raise ValueError("gone")
 
-    def __str__(self):
-        raise ValueError("gone")
 
-
-@pytest.mark.parametrize("context", [{"order": Gone()}, {"order": {"number": Gone()}}])
+@pytest.mark.parametrize("context", [{"order": Gone()}, {"order": {"number": Textless()}}])
 def test_a_thank_you_page_that_cannot_name_its_order_is_unharmed(sink, context):
     """It ends the attempt as one does that names none, and is counted."""
     rule = Rule("order", view="thanks", order="order.number")

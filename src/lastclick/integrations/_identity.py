@@ -100,11 +100,11 @@ class Attempt:
         """How it is written to the cookie."""
         return f"{self.id}{'.o' if self.ordered else ''}{f'.{self.last}' if self.last else ''}"
 
-    def with_order(self, order: object) -> "Attempt":
+    def with_order(self, order: str) -> "Attempt":
         """The same, with an order recorded."""
         return attrs.evolve(self, ordered=True, last=digest(order))
 
-    def after_thanks(self, order: object | None) -> "Attempt":
+    def after_thanks(self, order: str | None) -> "Attempt":
         """The attempt after the thank-you page of an order, None if the page does not tell which.
 
         A new one; the same where the page of an earlier order is only shown again.
@@ -124,9 +124,9 @@ def cookie_in(header: str | None, name: str) -> str | None:
     return found
 
 
-def digest(order: object) -> str:
+def digest(order: str) -> str:
     """Eight bytes of an order's name: enough to know it again, and not to tell it."""
-    hashed = blake2b(str(order).encode(errors="replace"), digest_size=8).digest()
+    hashed = blake2b(order.encode(errors="replace"), digest_size=8).digest()
     return urlsafe_b64encode(hashed).decode().rstrip("=")
 
 

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import Enum
@@ -14,7 +15,7 @@ from typing_extensions import TypedDict, Unpack, override
 
 from lastclick import Checkout, Funnel, Money
 from lastclick.errors import ConfigError, EventError, LastclickError, log_errors, shown
-from lastclick.events import not_a_mapping
+from lastclick.events import id_text, not_a_mapping
 from lastclick.integrations._identity import Attempt, Bridge, Cookie
 from lastclick.integrations._rules import (
     ORDER,
@@ -386,9 +387,10 @@ class Visit:
         return None if self._attempt is None else self._attempt.id
 
     def ordered(self, order: object) -> None:
-        """Remember that this attempt has ordered."""
+        """Remember that this attempt has ordered; an order that has no usable id was rejected."""
         if self._attempt is not None:
-            self._attempt = self._attempt.with_order(order)
+            with suppress(Exception):  # an id may be an object with code of its own
+                self._attempt = self._attempt.with_order(id_text("order_id", order))
 
     def resume(self, token: str, max_age: timedelta) -> bool:
         """Go on with the attempt that a signed value names."""
