@@ -11,6 +11,7 @@ import pytest
 
 pytest.importorskip("itsdangerous", reason="the extras of the frameworks are not installed")
 
+import lastclick
 from lastclick import Checkout, Funnel
 from lastclick.errors import ConfigError, EventError, raise_errors
 from lastclick.integrations._identity import Attempt, digest
@@ -29,6 +30,8 @@ class Textless:
 
     def __str__(self):
         raise ValueError("not now")
+
+    __repr__ = __str__
 
 
 class Asked:
@@ -107,9 +110,11 @@ def test_the_first_step_of_the_next_cart_is_a_new_attempt(sink):
     ordered = Attempt.new().with_order("o-1")
 
     Visit(own, Asked(ordered.value)).tell("enter", "payment")
-    Visit(own, Asked(ordered.value)).tell("enter", Step.CART)
+    for first in (Step.CART, "cart", lastclick.Step("cart"), lastclick.Step(Step.CART)):
+        Visit(own, Asked(ordered.value)).tell("enter", first)
 
-    assert sink.events[0].checkout_id == ordered.id != sink.events[1].checkout_id
+    assert sink.events[0].checkout_id == ordered.id
+    assert len({event.checkout_id for event in sink.events}) == 5
 
 
 @pytest.mark.parametrize(
@@ -138,6 +143,19 @@ def test_an_order_is_known_again_by_its_text(sink, order):
     visit.ordered(order)
 
     assert Attempt.read(visit.cookie()).last == digest(str(order))
+
+
+@pytest.mark.parametrize("more", [{}, {"dry_run": True}, {"consent": lambda request: False}])
+def test_a_step_that_has_no_name_breaks_no_page(sink, more):
+    """The funnel counts it, or the request is not recorded."""
+    own = tracking(sink, without_consent="steps", **more)
+    handle = RequestCheckout(lambda: Visit(own, Asked()))
+
+    handle.enter(Textless())
+    handle.enter(10**5000)
+
+    assert sum(own.funnel.stats.rejected.values()) + sum(own.stats.unrecorded.values()) == 2
+    assert own.stats.cookieless == {}
 
 
 def test_a_thank_you_page_without_a_cookie_begins_nothing(sink):

@@ -15,7 +15,7 @@ from typing_extensions import TypedDict, Unpack, override
 
 from lastclick import Checkout, Funnel, Money
 from lastclick.errors import ConfigError, EventError, LastclickError, log_errors, shown
-from lastclick.events import id_text, not_a_mapping
+from lastclick.events import Step, id_text, not_a_mapping
 from lastclick.integrations._identity import Attempt, Bridge, Cookie
 from lastclick.integrations._rules import (
     ORDER,
@@ -360,15 +360,16 @@ class Visit:
     def bound(self, verb: str, *given: object) -> Checkout[Any] | None:
         """The funnel's handle for a call; None where nothing is to be recorded, which counts."""
         tracking = self.tracking
+        step = _name(given[0]) if verb == "enter" else None
         why = self._reason()
         if why is not None:
             tracking._counts.add("unrecorded", why)
             if why == "dry_run":
-                _logger.info("%s: would %s%r", self._asked.line, verb, given)
-            if why == "no_consent" and verb == "enter" and tracking.without_consent == "steps":
-                tracking._counts.add("cookieless", _name(given[0]))
+                _logger.info("%s: would %s%s", self._asked.line, verb, shown(given))
+            if why == "no_consent" and step is not None and tracking.without_consent == "steps":
+                tracking._counts.add("cookieless", step)
             return None
-        if verb == "enter" and _name(given[0]) == tracking.steps[0]:
+        if step == tracking.steps[0]:
             self._begin()
         if verb == "complete" and self._resumed:
             # A program with a signed value is the payment provider's: its order is no robot's.
@@ -525,8 +526,12 @@ class Visit:
         return attempt
 
 
-def _name(step: object) -> str:
-    return str(step.value if isinstance(step, Enum) else step)
+def _name(step: object) -> str | None:
+    """A step's name as the funnel writes it; None for what is none, which the funnel reports."""
+    try:
+        return id_text("step", step.name if isinstance(step, Step) else step)
+    except Exception:  # noqa: BLE001 - a step may be an object with code of its own
+        return None
 
 
 class RequestCheckout:
