@@ -233,6 +233,24 @@ def test_a_link_of_a_reminder_goes_on_with_its_attempt(sink):
     assert [event.checkout_id for event in sink.events] == ["c-1", "c-1"]
 
 
+def test_rules_and_paths_may_come_from_a_generator(sink):
+    """It is read once, and kept."""
+    own = tracking(
+        sink, rules=(Rule(name) for name in ("cart", "payment")), untracked=iter(["/admin/*"])
+    )
+
+    assert own.rules == (Rule("cart"), Rule("payment"))
+    assert own.untracked == ("/admin/*",)
+
+
+@pytest.mark.parametrize("name", ["rules", "untracked"])
+@pytest.mark.parametrize("given", [None, 5, "cart", Rule("cart"), ["cart", 5], [Rule("cart"), 5]])
+def test_what_are_no_rules_or_paths_is_refused(sink, name, given):
+    """At once, by name."""
+    with pytest.raises(ConfigError, match=f"{name} is .*; pass a list of"):
+        tracking(sink, **{name: given})
+
+
 def test_a_rule_at_an_unknown_step_is_refused(sink):
     """At once, since the funnel's steps are known."""
     with pytest.raises(ConfigError, match="the funnel has no step 'pay'; it has cart, payment"):

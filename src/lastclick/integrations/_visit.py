@@ -204,9 +204,11 @@ class Tracking:
         for name in ("rules", "untracked"):
             kind = Rule if name == "rules" else str
             given = getattr(self, name)
-            if isinstance(given, str) or not all(isinstance(one, kind) for one in given):
+            several = isinstance(given, Iterable) and not isinstance(given, str)
+            kept = tuple(given) if several else ()
+            if not several or not all(isinstance(one, kind) for one in kept):
                 raise ConfigError(f"{name} is {shown(given)}; pass a list of {kind.__name__}")
-            object.__setattr__(self, name, tuple(given))
+            object.__setattr__(self, name, kept)
         cookie: object = self.cookie
         if not isinstance(cookie, Cookie):
             raise ConfigError(f"cookie is {shown(cookie)}; pass Cookie(name='shop_attempt')")
