@@ -13,6 +13,7 @@ pytest.importorskip("httpx")
 import httpx
 
 from lastclick import Funnel
+from lastclick.errors import ConfigError
 from lastclick.integrations.asgi import (
     Cookie,
     LastclickMiddleware,
@@ -394,6 +395,12 @@ def test_a_router_that_raises_is_not_checked(sink):
 
     assert start(app) == ["lifespan.startup.complete"]
     assert app.tracking.stats.faults == {}
+
+
+def test_an_unknown_setting_is_refused(sink):
+    """By its name, beside those that there are."""
+    with pytest.raises(ConfigError, match="no setting 'rulez'; there are funnel, rules, cookie"):
+        LastclickMiddleware(starlette(), funnel(sink), rulez=[])
 
 
 def test_outside_a_request_the_handle_counts():

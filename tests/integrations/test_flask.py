@@ -201,11 +201,17 @@ def test_rules_that_fit_nothing_are_told_at_the_first_request(sink):
 
 
 def test_wrong_settings_raise_at_once(sink):
-    """No funnel, an unknown setting."""
+    """No funnel, an unknown setting, settings that are none, a check before there are any."""
     with pytest.raises(ConfigError, match="no funnel"):
         FlaskLastclick().init_app(Flask("shop"))
-    with pytest.raises(ConfigError, match="rulez"):
+    with pytest.raises(ConfigError, match="no setting 'rulez'; there are funnel, rules, cookie"):
         build(sink, rulez=[])
+    app = Flask("shop")
+    app.config["LASTCLICK"] = "shop.settings"
+    with pytest.raises(ConfigError, match=r"LASTCLICK is 'shop.settings'; write it as a dict"):
+        FlaskLastclick().init_app(app)
+    with pytest.raises(ConfigError, match="'shop' is not tracked; call init_app before"):
+        FlaskLastclick.check(app)
 
 
 def test_a_second_funnel_for_an_app_is_refused(sink):

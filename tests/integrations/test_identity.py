@@ -46,7 +46,15 @@ def test_a_thank_you_page_ends_the_attempt_that_ordered_and_no_other():
     [
         ({"name": "a b"}, "name is 'a b'"),
         ({"max_age": 30}, "max_age is 30"),
+        ({"max_age": timedelta.max}, "of a second to ten years"),
         ({"samesite": "lax"}, "'Lax'"),
+        ({"path": None}, "path is None"),
+        ({"path": "/; Secure"}, "path is '/; Secure'"),
+        ({"path": "shop"}, "path is 'shop'"),
+        ({"domain": 5}, "domain is 5"),
+        ({"domain": "a\nb"}, "domain is 'a"),
+        ({"domain": "bücher.example"}, "domain is 'bücher.example'"),
+        ({"secure": "no"}, "secure is 'no'"),
         ({"samesite": "None", "secure": False}, "browsers refuse"),
     ],
 )

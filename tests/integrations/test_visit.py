@@ -251,6 +251,23 @@ def test_what_are_no_rules_or_paths_is_refused(sink, name, given):
         tracking(sink, **{name: given})
 
 
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"secret": 123}, "secret is of type int; pass text or bytes"),
+        ({"secret": ""}, "secret is empty"),
+        ({"dry_run": "no"}, "dry_run is 'no'; pass True or False"),
+        ({"on_error": None}, "on_error is None; pass a function"),
+        ({"consent": True}, "consent is True; pass a function"),
+        ({"has_ordered": "shop.asks"}, "has_ordered is 'shop.asks'; pass a function"),
+    ],
+)
+def test_a_setting_of_the_wrong_kind_is_refused(sink, settings, said):
+    """At once, by name, and not at the first page."""
+    with pytest.raises(ConfigError, match=said):
+        tracking(sink, **settings)
+
+
 def test_a_rule_at_an_unknown_step_is_refused(sink):
     """At once, since the funnel's steps are known."""
     with pytest.raises(ConfigError, match="the funnel has no step 'pay'; it has cart, payment"):

@@ -18,6 +18,9 @@ SameSite: TypeAlias = Literal["Lax", "Strict", "None"]
 _VALUE = re.compile(r"([A-Za-z0-9_-]{22})(\.o)?(?:\.([A-Za-z0-9_-]{11}))?")
 _LONGEST = 36
 
+#: Beyond it the date on which a cookie ends may have no name.
+_LONGEST_AGE = timedelta(days=3653)
+
 
 @attrs.frozen(kw_only=True)
 class Cookie:
@@ -57,8 +60,21 @@ class Cookie:
         if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z0-9_.-]+", name):
             raise ConfigError(f"the cookie's name is {shown(name)}; use letters, digits, _ and -")
         max_age: object = self.max_age
-        if not isinstance(max_age, timedelta) or max_age < timedelta(seconds=1):
-            raise ConfigError(f"max_age is {shown(max_age)}; pass a timedelta of a second or more")
+        shortest = timedelta(seconds=1)
+        if not isinstance(max_age, timedelta) or not shortest <= max_age <= _LONGEST_AGE:
+            msg = f"max_age is {shown(max_age)}; pass a timedelta, of a second to ten years"
+            raise ConfigError(msg)
+        path: object = self.path
+        if not isinstance(path, str) or not re.fullmatch(r"/[!-:<-~]*", path):
+            msg = f"the cookie's path is {shown(path)}; pass one such as '/shop', in plain ASCII"
+            raise ConfigError(msg)
+        domain: object = self.domain
+        named = isinstance(domain, str) and re.fullmatch(r"[A-Za-z0-9_.-]+", domain)
+        if domain is not None and not named:
+            msg = f"the cookie's domain is {shown(domain)}; pass 'shop.example', in plain ASCII"
+            raise ConfigError(msg)
+        if self.secure is not None and not isinstance(self.secure, bool):
+            raise ConfigError(f"secure is {shown(self.secure)}; pass True, False or None")
         if self.samesite not in ("Lax", "Strict", "None"):
             msg = f"samesite is {shown(self.samesite)}; pass 'Lax', 'Strict' or 'None'"
             raise ConfigError(msg)

@@ -212,16 +212,23 @@ class Tracking:
         cookie: object = self.cookie
         if not isinstance(cookie, Cookie):
             raise ConfigError(f"cookie is {shown(cookie)}; pass Cookie(name='shop_attempt')")
-        for name in _HOOKS:
+        for name in (*_HOOKS, "on_error"):
             hook = getattr(self, name)
-            if hook is not None and not callable(hook):
-                raise ConfigError(f"{name} is {shown(hook)}; pass a function of the request")
+            if not callable(hook) and (hook is not None or name == "on_error"):
+                raise ConfigError(f"{name} is {shown(hook)}; pass a function")
             if iscoroutinefunction(hook) or iscoroutinefunction(type(hook).__call__):
                 msg = (
                     f"{name} is async: {shown(hook)}; pass a plain function, which reads from the "
                     f"request what a middleware of yours awaited before"
                 )
                 raise ConfigError(msg)
+        secret: object = self.secret
+        if not (secret is None or (isinstance(secret, str | bytes) and secret)):
+            # Its kind alone: what somebody took for a secret may be one.
+            what = f"of type {type(secret).__name__}" if secret else "empty"
+            raise ConfigError(f"secret is {what}; pass text or bytes, or None to sign nothing")
+        if not isinstance(self.dry_run, bool):
+            raise ConfigError(f"dry_run is {shown(self.dry_run)}; pass True or False")
         if self.without_consent not in ("nothing", "steps"):
             msg = f"without_consent is {shown(self.without_consent)}; pass 'nothing' or 'steps'"
             raise ConfigError(msg)
@@ -334,6 +341,16 @@ class Tracking:
             self.fault("no_secret", "token() needs a secret; pass one to the integration")
             return None
         return Bridge(self.secret)
+
+
+def tracking_by(settings: Mapping[str, Any]) -> Tracking:
+    """The tracking that settings describe; an unknown one is refused by its name."""
+    known = [field.name for field in attrs.fields(Tracking) if field.init]
+    for name in settings:
+        if name not in known:
+            msg = f"there is no setting {shown(name)}; there are {', '.join(known)}"
+            raise ConfigError(msg)
+    return Tracking(**settings)
 
 
 class Visit:

@@ -12,7 +12,13 @@ from lastclick import Funnel
 try:
     from lastclick.integrations._identity import Cookie, cookie_in
     from lastclick.integrations._rules import Answer, Rule, own_rules, step
-    from lastclick.integrations._visit import RequestCheckout, Tracking, TrackingStats, Visit
+    from lastclick.integrations._visit import (
+        RequestCheckout,
+        Tracking,
+        TrackingStats,
+        Visit,
+        tracking_by,
+    )
 except ModuleNotFoundError as error:
     msg = "lastclick.integrations.asgi needs the extra 'asgi': pip install 'lastclick[asgi]'"
     raise ModuleNotFoundError(msg, name=error.name) from None
@@ -105,7 +111,7 @@ class LastclickMiddleware:
 
     def __init__(self, app: App, funnel: Funnel[Any], **settings: Any) -> None:
         self.app = app
-        self.tracking = Tracking(funnel, **settings)
+        self.tracking = tracking_by({"funnel": funnel, **settings})
         self._checked = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

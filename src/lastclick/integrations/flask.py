@@ -1,10 +1,11 @@
 """Flask shops. Needs the extra ``flask``."""
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from lastclick import Funnel, measure, read_log
-from lastclick.errors import ConfigError, LastclickError
+from lastclick.errors import ConfigError, LastclickError, shown
 
 try:
     import click
@@ -13,7 +14,13 @@ try:
 
     from lastclick.integrations._identity import Cookie, cookie_in
     from lastclick.integrations._rules import Answer, Rule, own_rules, step
-    from lastclick.integrations._visit import RequestCheckout, Tracking, TrackingStats, Visit
+    from lastclick.integrations._visit import (
+        RequestCheckout,
+        Tracking,
+        TrackingStats,
+        Visit,
+        tracking_by,
+    )
 except ModuleNotFoundError as error:
     msg = "lastclick.integrations.flask needs the extra 'flask': pip install 'lastclick[flask]'"
     raise ModuleNotFoundError(msg, name=error.name) from None
@@ -116,16 +123,16 @@ class FlaskLastclick:
                 f"one app has one funnel: record another in its views, with funnel.checkout()"
             )
             raise ConfigError(msg)
-        given = {**self._settings, **(app.config.get("LASTCLICK") or {}), **settings}
+        of_app = app.config.get("LASTCLICK") or {}
+        if not isinstance(of_app, Mapping):
+            raise ConfigError(f"LASTCLICK is {shown(of_app)}; write it as a dict of settings")
+        given = {**self._settings, **of_app, **settings}
         if funnel is not None:
             given["funnel"] = funnel
         log = given.pop("log", None)
         if given.get("funnel") is None:
             raise ConfigError("no funnel: FlaskLastclick(funnel).init_app(app)")
-        try:
-            tracking = Tracking(**{"secret": app.secret_key, **given})
-        except TypeError as error:
-            raise ConfigError(f"FlaskLastclick: {error}") from None
+        tracking = tracking_by({"secret": app.secret_key or None, **given})
         app.extensions["lastclick"] = tracking
         shop = _Shop(tracking)
         app.before_request(shop.begin)
@@ -146,7 +153,8 @@ class FlaskLastclick:
             app: The app that is tracked.
 
         Raises:
-            ConfigError: A rule fits nothing that is there; the message has all such rules.
+            ConfigError: A rule fits nothing that is there; the message has all such rules. Or the
+                app is not tracked.
 
         Example:
             >>> from lastclick.sinks import MemorySink
@@ -235,7 +243,9 @@ def _answer(response: Response, rendered: list[tuple[str, dict[str, Any]]]) -> A
 
 def problems(app: Flask) -> list[str]:
     """What is wrong with an app's rules, one sentence each."""
-    tracking: Tracking = app.extensions["lastclick"]
+    tracking: Tracking | None = app.extensions.get("lastclick")
+    if tracking is None:
+        raise ConfigError(f"the app {app.name!r} is not tracked; call init_app before")
 
     def has_template(name: str) -> bool:
         try:
