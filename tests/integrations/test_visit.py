@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from datetime import timedelta
 from enum import Enum
 from functools import partial
 from inspect import signature
@@ -217,6 +218,15 @@ def test_a_signed_value_with_a_wrong_age_is_counted(sink):
 
     assert own.stats.faults == {"bad_token": 1}
     assert "'int' object has no attribute 'total_seconds'" in said[0]
+
+
+def test_what_is_no_id_is_not_signed(sink):
+    """None is no attempt named 'None'; what is no id is counted as the funnel counts it."""
+    own = tracking(sink, secret="secret")
+
+    assert own.token(None) == own.token(Textless()) == own.token(10**5000) == ""
+    assert own.stats.faults == {"no_checkout_id": 1, "bad_checkout_id": 2}
+    assert own.read_token(own.token(7), timedelta(days=1)) == "7"
 
 
 def test_a_link_of_a_reminder_goes_on_with_its_attempt(sink):

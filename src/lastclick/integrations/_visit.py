@@ -14,6 +14,7 @@ import attrs
 from typing_extensions import TypedDict, Unpack, override
 
 from lastclick import Checkout, Funnel, Money
+from lastclick._parts import as_flaw
 from lastclick.errors import ConfigError, EventError, LastclickError, log_errors, shown
 from lastclick.events import Step, id_text, not_a_mapping
 from lastclick.integrations._identity import Attempt, Bridge, Cookie
@@ -309,7 +310,7 @@ class Tracking:
             checkout_id: The attempt's id, such as a `Journey` has it.
 
         Returns:
-            The value; empty, and counted, without a secret.
+            The value; empty, and counted, without a secret or for what is no id.
 
         Example:
             >>> from lastclick.sinks import MemorySink
@@ -321,7 +322,14 @@ class Tracking:
         .. versionadded:: 0.1.0
         """
         bridge = self.bridge()
-        return "" if bridge is None else bridge.token(str(checkout_id))
+        if bridge is None:
+            return ""
+        try:
+            return bridge.token(id_text("checkout_id", checkout_id))
+        except Exception as error:  # noqa: BLE001 - an id may be an object with code of its own
+            flaw = as_flaw("checkout_id", error)
+            self.fault(flaw.reason, str(flaw))
+            return ""
 
     def read_token(self, token: str, max_age: timedelta) -> str | None:
         """The id of the attempt that a signed value names; None, and counted, if it is not ours."""
