@@ -8,6 +8,7 @@ import pytest
 pytest.importorskip("flask", reason="the extra 'flask' is not installed")
 
 from flask import Blueprint, Flask, abort, render_template, render_template_string, request
+from flask.views import MethodView
 from jinja2 import DictLoader
 
 from lastclick import Funnel
@@ -198,6 +199,27 @@ def test_rules_that_fit_nothing_are_told_at_the_first_request(sink):
     assert len(said) == 2
     assert "there is no view 'cart'; did you mean 'shop.cart'?" in said[0]
     assert app.extensions["lastclick"].stats.faults == {"bad_rule": 2}
+
+
+def test_a_rule_at_a_method_of_a_view_is_told(sink):
+    """There it is not seen; at the class it is, for one method or for all."""
+
+    class Pay(MethodView):
+        @step("payment", status=422)
+        def get(self):
+            return "pay"
+
+    @step("payment", method="GET")
+    class PayAgain(Pay):
+        pass
+
+    app = build(sink, rules=[])
+    app.add_url_rule("/again", view_func=PayAgain.as_view("again"))
+
+    with pytest.raises(ConfigError, match=r"^Rule\('payment', status=422\) stands at .*Pay\.get, "):
+        FlaskLastclick.check(app)
+    app.test_client().get("/again")
+    assert told(sink) == ["step_entered payment"]
 
 
 def test_wrong_settings_raise_at_once(sink):

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 
 from lastclick.errors import ConfigError
-from lastclick.integrations._rules import Answer, Rule, found, match, problems
+from lastclick.integrations._rules import Answer, Rule, found, match, misplaced, problems, step
 
 
 def answer(**more):
@@ -89,6 +89,28 @@ def test_rules_are_checked_against_what_is_there():
         "Rule('pay', view='shop:pay'): there is no view 'shop:pay'; did you mean 'shop:payment'?",
         "Rule('cart', template='x.html'): there is no template 'x.html'",
     ]
+
+
+def test_rules_at_methods_are_found_where_views_are_classes():
+    """Also where the class itself is the endpoint, and in the classes it comes from."""
+
+    class Base:
+        queryset = object()
+
+        @step("pay")
+        async def post(self):
+            raise AssertionError
+
+    class Page(Base):
+        @step("pay", reason="declined")
+        def get(self):
+            raise AssertionError
+
+    assert [sentence.split(" stands")[0] for sentence in misplaced(Page)] == [
+        "Rule('pay', reason='declined')",
+        "Rule('pay')",
+    ]
+    assert misplaced(Page.get) == misplaced(None) == []
 
 
 def test_a_rule_reads_as_it_was_written():

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from fnmatch import translate
+from inspect import isfunction
 from types import EllipsisType
 from typing import Any, TypeVar
 
@@ -132,7 +133,7 @@ def step(
     reason: str | None = None,
     order: str | None = None,
 ) -> Callable[[View], View]:
-    """A rule that stands at the view itself: a function or a class, sync or async.
+    """A rule that stands at the view itself: a function or a class, not a method of one.
 
     Several may stand above each other; of those that fit the upper one is taken, before the rules
     of the settings.
@@ -168,6 +169,19 @@ def own_rules(view: Any) -> tuple[Rule, ...]:
     rules: tuple[Rule, ...] = getattr(view, "lastclick_rules", ())
     of_class: tuple[Rule, ...] = getattr(getattr(view, "view_class", None), "lastclick_rules", ())
     return rules or of_class
+
+
+def misplaced(view: Any) -> list[str]:
+    """What is wrong with rules at methods of a class of views, where none is looked for."""
+    of = view if isinstance(view, type) else getattr(view, "view_class", None)
+    return [
+        f"{rule!r} stands at the method {method.__qualname__}, where it is not seen; "
+        f"put @step at the class, with method= where it is for one of them"
+        for one in getattr(of, "__mro__", ())
+        for method in vars(one).values()
+        if isfunction(method)
+        for rule in own_rules(method)
+    ]
 
 
 @attrs.define

@@ -24,6 +24,7 @@ from lastclick.integrations._rules import (
     Rule,
     found,
     match,
+    misplaced,
     own_rules,
     problems,
 )
@@ -265,7 +266,7 @@ class Tracking:
         names = None if known is None else {name for name, _ in known}
         wrong = problems(self.rules, self.steps, views=names, has_template=has_template)
         for _, view in known or ():
-            wrong += problems(own_rules(view), self.steps)
+            wrong += problems(own_rules(view), self.steps) + misplaced(view)
         return wrong
 
     def fault(self, reason: str, message: str) -> None:
