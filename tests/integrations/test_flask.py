@@ -181,6 +181,20 @@ def test_outside_a_request_the_handle_counts(sink):
     assert current_checkout.outside == before + 2
 
 
+def test_the_handle_is_there_from_init_app_on(sink):
+    """A `before_request` that is registered before it comes before the handle, too."""
+    app = Flask("shop")
+    before = current_checkout.outside
+    app.before_request(lambda: current_checkout.enter("cart"))
+    FlaskLastclick(Funnel("checkout", steps=("cart", "payment"), sink=sink)).init_app(app)
+    app.before_request(lambda: current_checkout.enter("payment"))
+
+    app.test_client().get("/")
+
+    assert told(sink) == ["step_entered payment"]
+    assert current_checkout.outside == before + 1
+
+
 def test_rules_that_fit_nothing_are_told_at_the_first_request(sink):
     """Once all blueprints are there; the page is unharmed."""
     said = []
