@@ -192,6 +192,19 @@ def test_an_order_ends_the_attempt_at_the_next_first_step(set_up):
     assert len(own.attempts) == 2
 
 
+def test_an_order_that_is_rejected_ends_no_attempt(set_up):
+    """An order without an id is none: the shopper is where they were."""
+    own = set_up()
+    client = Client()
+
+    client.get("/cart/")
+    client.post("/checkout/payment/", {"number": ""})
+    client.get("/cart/")
+
+    assert own.told() == ["step_entered cart", "step_entered cart"]
+    assert len(own.attempts) == 1
+
+
 def test_an_order_of_another_process_ends_the_attempt(set_up):
     """A webhook ordered: the shop says so when the next first step comes, else at the thank-you."""
     paid = set()
