@@ -2,12 +2,15 @@
 
 import asyncio
 import json
+import subprocess
+import sys
 from io import StringIO
 
 import pytest
 
 pytest.importorskip("django", reason="the extra 'django' is not installed")
 
+from asgiref.sync import sync_to_async
 from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 from django.db import transaction
@@ -241,6 +244,97 @@ def test_an_order_of_a_webhook_waits_for_the_commit(set_up):
 
     assert own.told() == ["order_completed o-1"]
     assert own.sink.events[0].customer_id == "7"
+
+
+@pytest.mark.parametrize("rolled_back", ["default", "orders", None])
+@pytest.mark.parametrize("outer", ["default", "orders"])
+def test_an_order_waits_for_every_database(set_up, outer, rolled_back):
+    """Of two transactions that are open, the order is recorded when both are committed."""
+    own = set_up()
+    inner = "orders" if outer == "default" else "default"
+
+    with transaction.atomic(using=outer):
+        with transaction.atomic(using=inner):
+            record_order("c-1", "o-1", ("59.90", "EUR"))
+            transaction.set_rollback(rolled_back == inner, using=inner)
+        assert own.told() == []
+        transaction.set_rollback(rolled_back == outer, using=outer)
+
+    assert own.told() == ([] if rolled_back else ["order_completed o-1"])
+    assert tracking().stats.faults == {}
+
+
+def test_an_order_of_async_code_is_recorded(set_up):
+    """It has no transaction open, so the order is recorded at once; hooks may ask in a thread."""
+    own = set_up(customer_id=lambda request: User.objects.count())
+
+    async def webhook():
+        record_order("c-1", "o-2", ("59.90", "EUR"))
+
+    assert asyncio.run(AsyncClient().get("/pay/")).content == b"paid"
+    asyncio.run(webhook())
+
+    assert own.told() == ["step_entered payment", "order_completed o-1", "order_completed o-2"]
+    assert own.sink.events[0].customer_id == str(User.objects.count())
+    assert tracking().stats.faults == {}
+
+
+def test_an_async_receiver_sees_the_transaction_from_a_thread(set_up):
+    """Django runs the thread where the signal was sent."""
+    own = set_up()
+    signal = Signal()
+
+    async def receiver(sender, **kwargs):
+        await sync_to_async(record_order)("c-1", "o-1", ("59.90", "EUR"))
+
+    signal.connect(receiver)
+    with transaction.atomic():
+        signal.send("the shop")
+        assert own.told() == []
+
+    assert own.told() == ["order_completed o-1"]
+
+
+def test_a_transaction_by_hand_takes_no_order(set_up):
+    """Django cannot say when it ends, so the order is counted as not recorded."""
+    own = set_up()
+
+    transaction.set_autocommit(False)
+    try:
+        record_order("c-1", "o-1", ("59.90", "EUR"))
+    finally:
+        transaction.rollback()
+        transaction.set_autocommit(True)
+
+    assert own.told() == []
+    assert tracking().stats.faults == {"not_committed": 1}
+
+
+def test_a_shop_without_a_database_records_orders():
+    """There is no transaction to wait for."""
+    program = """
+import django
+from django.conf import settings
+
+from lastclick import Funnel
+from lastclick.sinks import MemorySink
+
+sink = MemorySink()
+funnel = Funnel("checkout", steps=("cart",), sink=sink)
+apps = ["lastclick.integrations.django"]
+settings.configure(
+    SECRET_KEY="x", DATABASES={}, INSTALLED_APPS=apps, LASTCLICK={"funnel": funnel}
+)
+django.setup()
+
+from lastclick.integrations.django import record_order
+
+record_order("c-1", "o-1", ("59.90", "EUR"))
+print(*[event.type for event in sink.events])
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+
+    assert (done.stdout, done.stderr) == ("order_completed\n", "")
 
 
 def test_logging_in_keeps_the_attempt_and_marks_staff(set_up):

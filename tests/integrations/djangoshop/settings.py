@@ -46,7 +46,10 @@ TEMPLATES = [
     }
 ]
 TEMPLATES[0].pop("APP_DIRS")
-DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": FOLDER / "shop.db"}}
+DATABASES = {
+    name: {"ENGINE": "django.db.backends.sqlite3", "NAME": FOLDER / f"{name}.db"}
+    for name in ("default", "orders")
+}
 SESSION_ENGINE = "django.contrib.sessions.backends.signed_cookies"
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 LASTCLICK = {

@@ -17,6 +17,7 @@ urlpatterns = [
     path("", views.home, name="home"),
     path("cart/", views.cart, name="cart"),
     path("checkout/", include(checkout)),
+    path("pay/", views.pay, name="pay"),
     path("thanks/", views.thanks, name="thanks"),
     path("token/", views.token),
     path("back/", views.back),

@@ -2,6 +2,7 @@
 
 from types import SimpleNamespace
 
+from asgiref.sync import sync_to_async
 from django.db import transaction
 from django.http import HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
@@ -48,6 +49,12 @@ def order(request):
         if "rollback" in request.POST:
             transaction.set_rollback(True)
     return HttpResponseRedirect(f"/thanks/?order={number}")
+
+
+async def pay(request):
+    await sync_to_async(request.lastclick.enter)("payment")
+    request.lastclick.complete("o-1", ("59.90", "EUR"))
+    return HttpResponse("paid")
 
 
 def thanks(request):

@@ -5,7 +5,8 @@ from contextvars import ContextVar
 from typing import Any, Unpack, cast
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction, sync_to_async
-from django.db import transaction
+from django.db import connections
+from django.db.backends.base.base import BaseDatabaseWrapper
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.utils.cache import patch_vary_headers
@@ -51,7 +52,7 @@ class DjangoCheckout(RequestCheckout):
 
     @override
     def complete(self, order_id: Id, total: Price, **more: Unpack[More]) -> None:
-        """Record the order when the transaction that is open is committed, and never otherwise.
+        """Record the order when the transactions that are open are committed, and never otherwise.
 
         Outside a transaction that is at once. The view, a signal and a webhook may all say it.
         """
@@ -73,11 +74,35 @@ current_checkout = DjangoCheckout(_visit.get)
 
 
 def on_commit(tracking: Tracking, tell: Callable[[], None]) -> None:
-    """Call it after the commit; a database that is gone is counted, and costs no page."""
+    """Call it when all transactions that are open are committed: at once where none is.
+
+    Asks the connections that are there: making one would wait, and may not be in async code.
+    A transaction that takes no callback is counted, and costs no page.
+    """
+    pending = 0
+
+    def committed() -> None:
+        nonlocal pending
+        pending -= 1
+        if pending == 0:
+            tell()
+
     try:
-        transaction.on_commit(tell, robust=True)
+        waits_for = [one for one in connections.all(initialized_only=True) if _is_open(one)]
+        pending = len(waits_for)
+        for connection in waits_for:
+            connection.on_commit(committed, robust=True)
     except Exception as error:  # noqa: BLE001 - the shop's database, after its order
         tracking.fault("not_committed", f"an order waits for a commit that cannot come: {error!r}")
+        return
+    if not waits_for:
+        tell()
+
+
+def _is_open(connection: BaseDatabaseWrapper) -> bool:
+    """Whether a transaction is under way; one without autocommit never tells of its end."""
+    manual = connection.connection is not None and not connection.autocommit
+    return connection.in_atomic_block or manual
 
 
 def record_order(
