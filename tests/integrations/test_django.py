@@ -19,7 +19,7 @@ from django.test import AsyncClient, Client, RequestFactory
 from django.test.utils import override_settings
 
 from lastclick import Funnel
-from lastclick.errors import ConfigError
+from lastclick.errors import ConfigError, EventError
 from lastclick.integrations.django import (
     Cookie,
     Rule,
@@ -30,6 +30,7 @@ from lastclick.integrations.django import (
 )
 from lastclick.integrations.django._checks import found
 from lastclick.sinks import FileSink, MemorySink
+from lastclick.testing import capture
 from tests.integrations.djangoshop import settings as shop
 from tests.integrations.djangoshop.tracking import RULES
 
@@ -293,6 +294,24 @@ def test_an_async_receiver_sees_the_transaction_from_a_thread(set_up):
         assert own.told() == []
 
     assert own.told() == ["order_completed o-1"]
+
+
+def test_a_wrong_order_fails_the_test_that_captures(set_up):
+    """What on_error raises, the commit raises; an unknown argument raises where it stands."""
+    own = set_up()
+    client = Client()
+
+    with capture(own.funnel) as captured:
+        with pytest.raises(EventError, match="order_id is empty"):
+            client.post("/checkout/payment/", {"number": ""})
+        with pytest.raises(EventError, match="order_id is None"):
+            record_order("c-1", None, ("59.90", "EUR"))
+
+    assert captured.events == []
+    with pytest.raises(TypeError, match="customer_id"):
+        current_checkout.complete("o-1", ("59.90", "EUR"), customer_id=5)
+    with transaction.atomic(), pytest.raises(TypeError, match="custom_id"):
+        record_order("c-1", "o-1", ("59.90", "EUR"), custom_id=5)
 
 
 def test_a_transaction_by_hand_takes_no_order(set_up):

@@ -1,8 +1,9 @@
 """The middleware: a handle on every request, and what its response means."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextvars import ContextVar
-from typing import Any, Unpack, cast
+from datetime import datetime
+from typing import Any, cast
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction, sync_to_async
 from django.db import connections
@@ -14,7 +15,7 @@ from typing_extensions import override
 
 from lastclick import Checkout
 from lastclick.integrations._rules import Answer, own_rules
-from lastclick.integrations._visit import Id, More, Price, RequestCheckout, Tracking, Visit
+from lastclick.integrations._visit import Id, Price, RequestCheckout, Tracking, Visit
 from lastclick.integrations.django._settings import tracking as read_settings
 
 _visit: ContextVar[Visit | None] = ContextVar("lastclick_visit", default=None)
@@ -51,10 +52,19 @@ class DjangoCheckout(RequestCheckout):
     """The handle of a request in Django: an order is recorded once it is committed."""
 
     @override
-    def complete(self, order_id: Id, total: Price, **more: Unpack[More]) -> None:
+    def complete(
+        self,
+        order_id: Id,
+        total: Price,
+        *,
+        at: datetime | None = None,
+        event_id: Id | None = None,
+        attributes: Mapping[str, object] | None = None,
+    ) -> None:
         """Record the order when the transactions that are open are committed, and never otherwise.
 
         Outside a transaction that is at once. The view, a signal and a webhook may all say it.
+        What ``on_error`` raises, the commit raises.
         """
         visit = self._visit()
         checkout = None if visit is None else visit.bound("complete", order_id, total)
@@ -63,7 +73,7 @@ class DjangoCheckout(RequestCheckout):
 
         def tell() -> None:
             visit.tracking._counts.told.add()
-            checkout.complete(order_id, total, **more)
+            checkout.complete(order_id, total, at=at, event_id=event_id, attributes=attributes)
             visit.ordered(order_id)
 
         on_commit(visit.tracking, tell)
@@ -91,7 +101,7 @@ def on_commit(tracking: Tracking, tell: Callable[[], None]) -> None:
         waits_for = [one for one in connections.all(initialized_only=True) if _is_open(one)]
         pending = len(waits_for)
         for connection in waits_for:
-            connection.on_commit(committed, robust=True)
+            connection.on_commit(committed)
     except Exception as error:  # noqa: BLE001 - the shop's database, after its order
         tracking.fault("not_committed", f"an order waits for a commit that cannot come: {error!r}")
         return
@@ -111,7 +121,9 @@ def record_order(
     total: Price,
     *,
     customer_id: Id | None = None,
-    **more: Unpack[More],
+    at: datetime | None = None,
+    event_id: Id | None = None,
+    attributes: Mapping[str, object] | None = None,
 ) -> None:
     """Record an order outside the shopper's request, such as in a payment provider's webhook.
 
@@ -123,7 +135,9 @@ def record_order(
         order_id: The shop's own id of the order.
         total: What the shopper pays.
         customer_id: The shop's own id of the customer, where known.
-        more: ``at=``, ``event_id=`` and ``attributes=``, as for `Checkout.complete`.
+        at: When, if not now; an aware datetime.
+        event_id: The event's id, if there is a natural one.
+        attributes: Flat facts about this event.
 
     Example:
         >>> record_order("c-1042", "o-981", ("59.90", "EUR"))
@@ -135,7 +149,7 @@ def record_order(
 
     def tell() -> None:
         tracking._counts.told.add()
-        checkout.complete(order_id, total, **more)
+        checkout.complete(order_id, total, at=at, event_id=event_id, attributes=attributes)
 
     on_commit(tracking, tell)
 
