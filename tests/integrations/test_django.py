@@ -481,6 +481,30 @@ def test_a_dry_run_only_says_what_would_be(set_up, caplog):
     assert own.told() == []
 
 
+def test_a_dry_run_records_no_order_of_a_webhook(set_up, caplog):
+    """An attempt may be known from before."""
+    own = set_up(dry_run=True)
+
+    with caplog.at_level("INFO", "lastclick"):
+        record_order("c-1", "o-1", ("59.90", "EUR"))
+
+    assert own.told() == []
+    assert "record_order: would complete('o-1', ('59.90', 'EUR'))" in caplog.text
+    assert tracking().stats.unrecorded == {"dry_run": 1}
+
+
+@pytest.mark.parametrize("kept", [None, ""])
+def test_an_order_of_an_attempt_that_was_not_recorded_is_no_loss(set_up, kept):
+    """Without consent the handle's id is None; the webhook's order is counted, and no error."""
+    own = set_up()
+
+    record_order(kept, "o-1", ("59.90", "EUR"))
+
+    assert own.sink.records == []
+    assert own.funnel.stats.rejected == {}
+    assert tracking().stats.unrecorded == {"no_checkout_id": 1}
+
+
 def test_untracked_paths_record_nothing(set_up):
     """On them the handle is one that counts."""
     own = set_up(untracked=["/fails/*", "/cart/*"])

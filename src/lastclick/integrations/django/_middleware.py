@@ -1,5 +1,6 @@
 """The middleware: a handle on every request, and what its response means."""
 
+import logging
 from collections.abc import Awaitable, Callable, Mapping
 from contextvars import ContextVar
 from datetime import datetime
@@ -14,10 +15,12 @@ from django.utils.cache import patch_vary_headers
 from typing_extensions import override
 
 from lastclick import Checkout
+from lastclick.errors import shown
 from lastclick.integrations._rules import Answer, own_rules
 from lastclick.integrations._visit import Id, Price, RequestCheckout, Tracking, Visit
 from lastclick.integrations.django._settings import tracking as read_settings
 
+_logger = logging.getLogger("lastclick")
 _visit: ContextVar[Visit | None] = ContextVar("lastclick_visit", default=None)
 
 
@@ -128,10 +131,12 @@ def record_order(
     """Record an order outside the shopper's request, such as in a payment provider's webhook.
 
     It waits for the commit as the handle does. Saying it again does no harm: an order counts once,
-    by its id.
+    by its id. In a dry run, and for an attempt that was not recorded, it records nothing and counts
+    in ``tracking().stats.unrecorded``.
 
     Args:
-        checkout_id: The attempt's id, kept beside the order or in what the provider brings back.
+        checkout_id: The attempt's id, kept beside the order or in what the provider brings back;
+            None or empty where the attempt was not recorded.
         order_id: The shop's own id of the order.
         total: What the shopper pays.
         customer_id: The shop's own id of the customer, where known.
@@ -145,6 +150,13 @@ def record_order(
     .. versionadded:: 0.1.0
     """
     tracking = read_settings()
+    if tracking.dry_run:
+        _logger.info("record_order: would complete%s", shown((order_id, total)))
+        tracking._counts.add("unrecorded", "dry_run")
+        return
+    if checkout_id is None or (isinstance(checkout_id, str) and not checkout_id):
+        tracking._counts.add("unrecorded", "no_checkout_id")
+        return
     checkout: Checkout[Any] = tracking.funnel.checkout(checkout_id, customer_id)
 
     def tell() -> None:
