@@ -616,6 +616,7 @@ def test_the_checks_find_what_is_not_there(set_up):
     [
         (None, "LASTCLICK is None"),
         ({}, "write LASTCLICK = "),
+        ("shop.tracking", "LASTCLICK is 'shop.tracking'"),
         ({"funnel": "tests.nowhere.funnel"}, "tests.nowhere"),
         ({"funnel": 5}, "funnel is 5"),
         ({**shop.LASTCLICK, "rulez": []}, "no setting 'rulez'"),
@@ -625,13 +626,17 @@ def test_the_checks_find_what_is_not_there(set_up):
         ({**shop.LASTCLICK, "cookie": 5}, "cookie is 5"),
         ({**shop.LASTCLICK, "consent": 5}, "consent is 5"),
         ({**shop.LASTCLICK, "without_consent": "x"}, "without_consent"),
+        ({**shop.LASTCLICK, "log": 5}, "LASTCLICK['log'] is 5; pass the directory"),
     ],
 )
 def test_wrong_settings_are_named(settings, said):
-    """By the check as an error, and at once by the middleware."""
+    """By the check and the report as an error, and at once by the middleware."""
     with override_settings(LASTCLICK=settings):
         (message,) = found()
         assert said in message.msg
+        with pytest.raises(CommandError) as raised:
+            call_command("lastclick_report")
+        assert said in str(raised.value)
         with pytest.raises(ConfigError, match=r"\w"):
             Client().get("/")
 

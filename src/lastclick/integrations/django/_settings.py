@@ -2,6 +2,7 @@
 
 import inspect
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 from django.conf import settings
@@ -47,6 +48,9 @@ def tracking() -> Tracking:
     if unknown:
         known = ", ".join(sorted(_ARGUMENTS | {"log"}))
         raise ConfigError(f"LASTCLICK has no setting {min(unknown)!r}; it has {known}")
+    log = given.get("log")
+    if not (log is None or isinstance(log, str | Path)):
+        raise ConfigError(f"LASTCLICK['log'] is {shown(log)}; pass the directory of the log")
     found: dict[str, Any] = {"secret": settings.SECRET_KEY, "staff": _is_staff}
     found |= {name: _found(name, value) for name, value in given.items() if name != "log"}
     return Tracking(**found)
@@ -54,6 +58,7 @@ def tracking() -> Tracking:
 
 def log_directory() -> Any:
     """Where the log is, for the report."""
+    tracking()  # which says what is wrong with the settings
     named = settings.LASTCLICK.get("log")
     if named is None:
         msg = "the report reads a log; name it: LASTCLICK = {'log': 'var/lastclick', ...}"
