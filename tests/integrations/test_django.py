@@ -18,7 +18,7 @@ from django.dispatch import Signal
 from django.test import AsyncClient, Client, RequestFactory
 from django.test.utils import override_settings
 
-from lastclick import Funnel
+from lastclick import Funnel, errors
 from lastclick.errors import ConfigError, EventError
 from lastclick.integrations.django import (
     Cookie,
@@ -589,6 +589,20 @@ def test_an_async_receiver_never_raises_either(set_up):
     assert [answer for _, answer in signal.send("the shop")] == ["recorded", None]
     assert given == ["the shop"]
     assert tracking().stats.faults == {"receiver_raised": 1}
+
+
+def test_a_receiver_does_not_raise_without_settings_either(caplog, monkeypatch):
+    """There is nothing to count with, as in a worker without our middleware: it is logged."""
+    monkeypatch.setattr(errors, "_logged", {})
+
+    @never_raises
+    def receiver(sender):
+        record_order("c-1", "o-1", ("59.90", "EUR"))
+
+    with override_settings(LASTCLICK=None):
+        assert receiver(None) is None
+
+    assert 'receiver raised ConfigError("LASTCLICK is None;' in caplog.text
 
 
 def test_the_checks_find_what_is_not_there(set_up):

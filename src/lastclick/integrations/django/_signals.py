@@ -6,7 +6,7 @@ from typing import Any, ParamSpec, TypeVar, cast
 
 from asgiref.sync import iscoroutinefunction
 
-from lastclick.errors import shown
+from lastclick.errors import EventError, log_errors, shown
 from lastclick.integrations.django._settings import tracking
 
 P = ParamSpec("P")
@@ -28,7 +28,13 @@ def never_raises(receiver: Callable[P, R]) -> Callable[P, R | None]:
 
     def tell(error: Exception) -> None:
         name = getattr(receiver, "__qualname__", "a receiver")
-        tracking().fault("receiver_raised", f"{name} raised {shown(error)}")
+        message = f"{name} raised {shown(error)}"
+        try:
+            fault = tracking().fault
+        except Exception:  # noqa: BLE001 - the settings are wrong, which may be what it raised
+            log_errors(EventError(message, "receiver_raised"))
+        else:
+            fault("receiver_raised", message)
 
     if iscoroutinefunction(receiver):
 
