@@ -15,6 +15,7 @@ from lastclick.errors import LogError
 from lastclick.events import Event
 from lastclick.logs import Log, Place, Problems
 from lastclick.sinks import MemorySink
+from tests.rights import NOBODY, forbidden, open_directory
 
 NOON = datetime(2026, 10, 1, 12, tzinfo=UTC)
 
@@ -462,3 +463,47 @@ def test_a_directory_may_go_while_it_is_listed(
     monkeypatch.setattr(os, "scandir", late)
 
     assert [event.line for event in read_log(tmp_path)] == [lines[1]]
+
+
+@pytest.mark.parametrize(
+    ("path", "mode"),
+    [("", 0), ("", 0o444), ("shop", 0), ("shop", 0o444), ("shop/b.jsonl", 0)],
+)
+def test_what_may_not_be_read_is_an_error(path: str, mode: int) -> None:
+    """Half of a log gives wrong figures: the error names what this process may not read."""
+    with open_directory() as directory:
+        log = directory / "log"
+        (log / "shop").mkdir(parents=True)
+        (log / "a.jsonl").write_bytes(text(events()))
+        (log / "shop" / "b.jsonl").write_bytes(text(events()))
+        measure(read_log(log))
+
+        with forbidden(log / path, mode), pytest.raises(LogError) as raised:
+            measure(read_log(log))
+
+    told = str(raised.value)
+    assert told.startswith(f"cannot read {log / path}")
+    assert f"Permission denied; give this process (user id {os.geteuid() or NOBODY})" in told
+    assert str(raised.value.path).startswith(str(log / path))
+
+
+def test_a_file_by_itself_that_may_not_be_read_is_an_error() -> None:
+    """It is not taken for a log without a definition."""
+    with open_directory() as directory:
+        log = directory / "log.jsonl"
+        log.write_bytes(text(events()))
+
+        with forbidden(log), pytest.raises(LogError, match=r"log\.jsonl: Permission denied"):
+            list(read_log(log))
+        with forbidden(directory), pytest.raises(LogError, match=r"log\.jsonl: Permission denied"):
+            read_log(log)
+
+
+def test_the_lost_and_found_of_a_disk_is_passed_over() -> None:
+    """A log that has a disk of its own has a directory in it that root alone may read."""
+    with open_directory() as directory:
+        (directory / "a.jsonl").write_bytes(text(events()))
+        (directory / "lost+found").mkdir()
+
+        with forbidden(directory / "lost+found"):
+            assert len(list(read_log(directory))) == 7

@@ -10,7 +10,7 @@ from pathlib import Path
 from lastclick import _manifest
 from lastclick._reading import Meter, Problems, Share, as_it_is_now, packed_name
 from lastclick._rows import Batch, Rows
-from lastclick.errors import EventError, LogError
+from lastclick.errors import EventError, LogError, not_readable
 from lastclick.events import Event, parse_line, utc
 
 SUFFIXES = (".jsonl", ".ndjson", ".jsonl.gz", ".ndjson.gz")
@@ -53,18 +53,26 @@ class Log:
         """The files of the log as it stands now, in order of name.
 
         Raises:
-            LogError: There is nothing at the path, or a manifest cannot be used.
+            LogError: There is nothing at the path, some of it may not be read, or a manifest cannot
+                be used.
         """
-        if self.path.is_dir():
+        try:
+            if not self._is_directory():
+                return [self.path]
             # Twice: a file that is compressed during one listing may be in it under neither name.
             found = {*_walk(self.path), *_walk(self.path)}
             lines = _standing({path for path in found if path.name.endswith(SUFFIXES)})
             packed = {path.parent for path in found if path.name == _manifest.NAME}
             return sorted([*lines, *(file for path in packed for file in _manifest.files(path))])
-        if not self.path.exists() and not packed_name(self.path).exists():
+        except OSError as error:
+            raise not_readable(error.filename or self.path, error) from error
+
+    def _is_directory(self) -> bool:
+        try:
+            return stat.S_ISDIR(as_it_is_now(self.path, os.stat).st_mode)
+        except (FileNotFoundError, NotADirectoryError, ValueError):  # a NUL is in no name
             msg = f"no log at {self.path}; pass the directory that FileSink writes, or a file"
-            raise LogError(msg, self.path)
-        return [self.path]
+            raise LogError(msg, self.path) from None
 
     def __iter__(self) -> Iterator[Event]:
         meter = Meter()
@@ -161,15 +169,22 @@ class Shares(list[Share]):
 
 def _walk(directory: Path) -> Iterator[Path]:
     """The files below a directory; `rglob` would raise where a part of a spool goes meanwhile."""
-    for parent, _, names in os.walk(directory):
+    for parent, _, names in os.walk(directory, onerror=_refuse_unless_gone):
         yield from (Path(parent, name) for name in names)
+
+
+def _refuse_unless_gone(error: OSError) -> None:
+    gone = isinstance(error, FileNotFoundError | NotADirectoryError)
+    # A disk of its own has a directory of this name, which root alone may read.
+    if not gone and Path(error.filename).name != "lost+found":
+        raise error
 
 
 def _standing(found: set[Path]) -> list[Path]:
     """What was listed and is there, in order of name; a file that is being compressed only once."""
     times: dict[Path, int] = {}
     for path in found:
-        with suppress(OSError):  # gone
+        with suppress(FileNotFoundError, NotADirectoryError):  # gone
             status = path.stat()
             if stat.S_ISREG(status.st_mode):
                 times[path] = status.st_mtime_ns
@@ -190,7 +205,8 @@ def read_log(
     What `lastclick pack` has written is a log too; reading it takes the extra ``duckdb``.
 
     Reading is calm: torn ends, blank lines and foreign lines are counted in ``.problems``, with
-    file and line of the first few, and the rest is read.
+    file and line of the first few, and the rest is read. But what this process has no right to
+    read is an error: half of a log gives wrong figures.
 
     Args:
         path: The directory (with its subdirectories) or the file.
@@ -203,7 +219,8 @@ def read_log(
 
     Raises:
         LogError: There is nothing at the path, ``since`` has no zone, or what is packed is damaged
-            or cannot be read without the extra.
+            or cannot be read without the extra. Here or in reading: a file or a directory may not
+            be read.
 
     Example:
         >>> from lastclick import Funnel, read_log

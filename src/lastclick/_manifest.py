@@ -12,7 +12,7 @@ from typing import Any
 
 import attrs
 
-from lastclick.errors import LogError
+from lastclick.errors import LogError, not_readable
 
 NAME = "manifest.json"
 SUFFIX = ".parquet"
@@ -148,13 +148,15 @@ def check(path: Path) -> int:
     """The number of lines in a packed file, once it is what was written.
 
     Raises:
-        LogError: It is not, or no manifest names it.
+        LogError: It is not, may not be read, or no manifest names it.
     """
     file, _ = told(path)
     try:
         found = checksum(path)
     except FileNotFoundError:
         found = None
+    except OSError as error:
+        raise not_readable(path, error) from error
     compare(path, file, found)
     return file.rows
 

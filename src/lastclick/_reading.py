@@ -4,6 +4,7 @@ import gzip
 import zlib
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import suppress
+from io import BufferedReader
 from pathlib import Path
 from typing import BinaryIO, TypeVar
 
@@ -11,7 +12,7 @@ import attrs
 
 from lastclick import _manifest
 from lastclick._rows import Batch, Rows
-from lastclick.errors import EventError, LogError
+from lastclick.errors import EventError, LogError, not_readable
 
 T = TypeVar("T")
 
@@ -169,7 +170,7 @@ class Meter:
                 yield start, lines, 0
             return
         try:
-            with as_it_is_now(file, lambda path: path.open("rb")) as raw:
+            with opened(file) as raw:
                 packed = raw.read(2) == GZIP
                 raw.seek(0)
                 with gzip.open(raw) if packed else raw as stream:
@@ -286,6 +287,21 @@ def _up_to(size: int, read: Callable[[int], bytes]) -> Callable[[int], bytes]:
 def packed_name(file: Path) -> Path:
     """The name under which a file sink compresses a file."""
     return file.with_name(f"{file.name}.gz")
+
+
+def opened(file: Path) -> BufferedReader:
+    """Open a file of a log, as it is now.
+
+    Raises:
+        FileNotFoundError: It went away.
+        LogError: It may not be read, which is no fault of the log.
+    """
+    try:
+        return as_it_is_now(file, lambda path: path.open("rb"))
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise not_readable(file, error) from error
 
 
 def as_it_is_now(file: Path, get: Callable[[Path], T]) -> T:

@@ -12,6 +12,7 @@ Setting up may raise. A call during a checkout raises nothing: its error goes to
 """
 
 import logging
+import os
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -175,6 +176,14 @@ def shown(value: object) -> str:
         return f"{value!r:.100}"
     except Exception:  # noqa: BLE001 - somebody else's code; the message says as much
         return f"<{type(value).__name__} whose repr fails>"
+
+
+def not_readable(path: Path | str, error: OSError) -> LogError:
+    """The error about a file or a directory that is there and cannot be opened."""
+    msg = f"cannot read {path}: {error.strerror or error}"
+    if isinstance(error, PermissionError):
+        msg += f"; give this process (user id {os.geteuid()}) the right, or read as one who has it"
+    return LogError(msg, Path(path))
 
 
 _logged: dict[str, tuple[float, int]] = {}

@@ -19,6 +19,7 @@ from lastclick import Report, measure, read_log
 from lastclick.errors import ConfigError, LogError
 from tests import strategies
 from tests.engines.odd import DECLARED, ODD, event
+from tests.rights import forbidden, open_directory
 
 pytest.importorskip("duckdb")
 
@@ -210,6 +211,24 @@ def test_nothing_there(tmp_path: Path) -> None:
     """As `read_log` says it."""
     with pytest.raises(LogError, match="no log at"):
         engine.measure(tmp_path / "none")
+
+
+def test_what_may_not_be_read() -> None:
+    """A file of lines or a packed one that this process may not read is an error that names it."""
+    with open_directory() as directory:
+        log, packed = directory / "log", directory / "packed"
+        log.mkdir()
+        (log / "a.jsonl").write_text(json.dumps(DECLARED) + "\n" + json.dumps(event()) + "\n")
+        engine.pack(log, packed)
+        (file,) = packed.glob("day=*/*")
+        assert engine.measure(log) == engine.measure(packed)
+
+        with forbidden(log / "a.jsonl"), pytest.raises(LogError, match=r"cannot read .*a\.jsonl: "):
+            engine.measure(log)
+        with forbidden(file), pytest.raises(LogError, match=r"cannot read .*parquet: Permission"):
+            engine.measure(packed)
+        with forbidden(file), pytest.raises(LogError, match=r"cannot read .*parquet: Permission"):
+            measure(read_log(packed))
 
 
 def test_an_empty_log(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import attrs
 import pytest
 
 from lastclick import measure, read_log
+from lastclick.errors import LogError
 from lastclick.rolled import _files, read_rolled, roll
 from lastclick.rolled._files import Known, NewLines
 from tests.rolled.shop import DECLARED, FOUR_DAYS, append, entered, same
@@ -216,8 +217,9 @@ def test_a_compressed_file_that_breaks_off(log: Path, state: Path) -> None:
 def test_a_file_that_may_not_be_read(
     log: Path, state: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It is told as a file that breaks off, and read when it may be."""
+    """It is an error, as in every reading, and the state stays as it was."""
     append(log / "b.jsonl", MORE)
+    before = read_rolled(state)
     real = Path.open
 
     def refuse(self: Path, *arguments: Any, **more: Any) -> object:
@@ -227,9 +229,10 @@ def test_a_file_that_may_not_be_read(
 
     with monkeypatch.context() as patched:
         patched.setattr(Path, "open", refuse)
-        done = roll(log, state)
+        with pytest.raises(LogError, match=r"cannot read .*b\.jsonl: Permission denied"):
+            roll(log, state)
 
-    assert (done.events, done.problems.torn) == (0, 1)
+    assert read_rolled(state) == before
     assert roll(log, state).events == 2
     assert same(log, state)
 

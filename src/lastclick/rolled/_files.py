@@ -20,7 +20,7 @@ import attrs
 from lastclick import _manifest
 from lastclick._log import Log
 from lastclick._manifest import is_packed
-from lastclick._reading import Place, Problems, lines_of_packed
+from lastclick._reading import Place, Problems, lines_of_packed, opened
 from lastclick.errors import EventError
 
 _GZIP = b"\x1f\x8b"
@@ -191,7 +191,7 @@ class NewLines:
         self.known[name] = known
         self.read.append(name)
         try:
-            with path.open("rb") as raw:
+            with opened(path) as raw:
                 if raw.read(2) != _GZIP:
                     known.packed = ""
                     raw.seek(known.size)

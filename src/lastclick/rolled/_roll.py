@@ -111,7 +111,8 @@ def roll(
     Raises:
         ConfigError: A setting cannot be used, the state was rolled with others, or the funnel is
             not to be told.
-        LogError: There is no log, or the state is damaged, or somebody else is rolling it.
+        LogError: There is no log, some of it may not be read, the state is damaged, or somebody
+            else is rolling it.
 
     Example:
         >>> from lastclick import Funnel
