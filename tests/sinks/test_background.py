@@ -5,6 +5,7 @@ import errno
 import gc
 import itertools
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from pathlib import Path
 
 import pytest
 
+from lastclick import errors
 from lastclick.errors import DeliveryError
 from lastclick.sinks import FileSink, SinkStats, _background, _file
 from tests.disks import fill
@@ -199,8 +201,11 @@ def test_a_full_queue_refuses_and_counts(
     assert counts == {"queue_full": len(refused), "no_id": 3}
 
 
-def test_a_full_disk_loses_only_what_it_says(small_disk: Path) -> None:
-    """What was written is whole in the log, the rest is counted and told, as without a thread."""
+def test_a_full_disk_loses_only_what_it_says(
+    small_disk: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was written is whole in the log, the rest is counted, logged and told."""
+    monkeypatch.setattr(errors, "_logged", {})
     sink = FileSink(small_disk, "exit")
     sink.emit(declared())
     sink.flush(10.0)
@@ -215,6 +220,8 @@ def test_a_full_disk_loses_only_what_it_says(small_disk: Path) -> None:
 
     assert sink.close(10.0) is True
     assert full.lost["disk_full"] == 300 - full.written
+    (told,) = [text for text in caplog.messages if "not kept" in text]
+    assert re.fullmatch(r"DeliveryError: event e-\d+ not kept: No space left .*", told)
     assert 0 < full.written < 300
     assert len(set(ids(small_disk))) == len(ids(small_disk)) == full.written + 1
     records = [line for line in read(small_disk) if line["type"] == "events_lost"]

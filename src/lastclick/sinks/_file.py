@@ -15,7 +15,7 @@ from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 
-from lastclick.errors import DeliveryError
+from lastclick.errors import DeliveryError, log_errors
 from lastclick.events import Event, FunnelDeclared
 from lastclick.sinks._background import Background
 from lastclick.sinks._lines import Head, head
@@ -41,8 +41,9 @@ class FileSink:
     event, and, but for ``"exit"``, nothing rests on `close` or on an exit in order.
 
     An event that cannot be written (a full disk, a directory that was taken away) is counted by
-    reason, and `DeliveryError` is raised for it, with ``"exit"`` only where too much waits. Once a
-    write works again, an ``events_lost`` record for each funnel and reason comes first.
+    reason, and `DeliveryError` is raised for it. With ``"exit"`` the call has returned by then: it
+    is logged, and raised only where too much waits. Once a write works again, an ``events_lost``
+    record for each funnel and reason comes first.
 
     Args:
         directory: Where the segments go; made if it is not there.
@@ -296,8 +297,10 @@ class FileSink:
         for line in lines[done:]:  # one by one, as without a background
             event = head(line)
             assert event is not None, line
-            with suppress(DeliveryError):
+            try:
                 self._emit_with_care(event, line + b"\n")
+            except DeliveryError as error:  # no call waits for it any more
+                log_errors(error)
         if record is not None:
             self._emit_with_care(record, record.line + b"\n")
         self._write_owed()
