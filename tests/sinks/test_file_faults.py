@@ -226,6 +226,37 @@ def test_a_process_that_exits_tries_once_more(small_disk: Path) -> None:
     assert [(line["type"], line["count"]) for line in read(small_disk)] == [("events_lost", 1)]
 
 
+@pytest.mark.parametrize("durability", ["process", "power", "exit"])
+def test_a_process_that_ends_on_a_full_disk_says_so(small_disk: Path, durability: str) -> None:
+    """Where the last try at the exit fails too, there is a ResourceWarning and no traceback."""
+    program = """
+        import sys
+        from pathlib import Path
+        from lastclick import Funnel
+        from lastclick.sinks import FileSink
+        from tests.disks import fill
+
+        disk = Path(sys.argv[1])
+        sink = FileSink(disk, sys.argv[2])
+        funnel = Funnel("checkout", steps=("cart",), sink=sink, on_error=lambda error: None)
+        fill(disk)
+        for number in range(200):
+            funnel.checkout(number).enter("cart")
+    """
+
+    done = subprocess.run(
+        [sys.executable, "-W", "default", "-c", textwrap.dedent(program), small_disk, durability],
+        capture_output=True,
+        text=True,
+        cwd=Path(__file__).parents[2],
+    )
+
+    assert done.returncode == 0
+    assert "Traceback" not in done.stderr
+    assert "ResourceWarning: FileSink(" in done.stderr
+    assert "is collected with losses that it could not write to its log" in done.stderr
+
+
 def test_a_sink_collected_with_losses_says_so(small_disk: Path) -> None:
     """Losses that can no longer reach the log are a ResourceWarning."""
     sink = FileSink(small_disk)

@@ -7,6 +7,7 @@ write to the same segment with no lock between them.
 
 import atexit
 import os
+import sys
 import time
 import warnings
 import weakref
@@ -131,12 +132,15 @@ class FileSink:
     def __del__(self) -> None:
         if getattr(self, "_pid", None) != os.getpid():
             return  # its settings were refused, or it is the parent's affair
-        waiting = 0
-        if self._background is not None:
-            waiting = self._background.pending
-            self._background.end()
-            self._background.drain(self._write)
-        if not self._write_owed():
+        waiting = 0 if self._background is None else self._background.pending
+        if sys.is_finalizing():  # modules are taken down, and the last try was made at the exit
+            done = self._is_all_told() and not waiting
+        else:
+            if self._background is not None:
+                self._background.end()
+                self._background.drain(self._write)
+            done = self._write_owed()
+        if not done:
             msg = f"{self!r} is collected with losses that it could not write to its log"
             warnings.warn(msg, ResourceWarning, source=self, stacklevel=1)
         elif waiting:
@@ -329,13 +333,15 @@ class FileSink:
         self._notice_fork()
         if self._background is None:
             return self._write_owed()
-        if self._background.idle and not self._losses and not self._segments.undeclared:
+        if self._background.idle and self._is_all_told():
             return True
-        done = self._background.flush(self._write, timeout)
-        return done and not self._losses and not self._segments.undeclared
+        return self._background.flush(self._write, timeout) and self._is_all_told()
+
+    def _is_all_told(self) -> bool:
+        return not self._losses and not self._segments.undeclared
 
     def _write_owed(self) -> bool:
-        if not self._losses and not self._segments.undeclared:
+        if self._is_all_told():
             return True
         with suppress(OSError):
             self._losses.write(self._segments.pick().append)
