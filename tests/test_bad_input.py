@@ -25,6 +25,7 @@ from lastclick.errors import (
     raise_errors,
 )
 from lastclick.events import (
+    Event,
     EventsLost,
     OrderCompleted,
     OrderRefunded,
@@ -887,6 +888,20 @@ class Numbered(Enum):
     CART = 1
 
 
+async def notify(told: object) -> None:
+    """What no call would ever run."""
+
+
+class AsyncCall:
+    async def __call__(self, told: object) -> None:
+        """The same."""
+
+
+class AsyncSink(MemorySink):
+    async def emit(self, event: Event, /) -> None:  # type: ignore[override]
+        """What would keep no event."""
+
+
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
@@ -930,6 +945,10 @@ class Numbered(Enum):
         ({"sink": (MemorySink(), 5)}, ["sink", "5", "FileSink"]),
         ({"on_error": None}, ["on_error", "None", "callable"]),
         ({"on_error": "raise"}, ["on_error", "'raise'", "callable"]),
+        ({"on_error": notify}, ["on_error, <function notify", "is async", "write it with def"]),
+        ({"on_error": AsyncCall()}, ["on_error, <tests.", "is async"]),
+        ({"before_emit": (notify,)}, ["each hook of before_emit, <function notify", "is async"]),
+        ({"sink": AsyncSink()}, ["emit of <MemorySink", "is async", "write it with def"]),
         ({"before_emit": hook(None)}, ["before_emit", "function hook", "before_emit=("]),
         ({"before_emit": ("redact",)}, ["before_emit", "'redact'", "callable"]),
         ({"clock": NOON}, ["clock", "datetime(2026", "callable"]),

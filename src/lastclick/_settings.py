@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from datetime import timedelta
 from enum import Enum
+from inspect import iscoroutinefunction
 from typing import Any, TypeAlias
 
 from lastclick.errors import ConfigError, EventError, shown
@@ -21,13 +22,27 @@ def checked_sinks(sink: Any) -> tuple[Sink, ...]:
         found = shown(wrong[0]) if wrong else "none"
         msg = f"sink: {found}; pass one sink or several, such as FileSink('var/lastclick')"
         raise ConfigError(msg)
+    for one in sinks:
+        for verb in ("emit", "flush", "close"):
+            _refuse_async(f"{verb} of {shown(one)}", getattr(one, verb))
     return sinks
 
 
 def checked_callable(name: str, value: Any) -> Any:
     if not callable(value):
         raise ConfigError(f"{name} is {shown(value)}; pass a callable")
+    _refuse_async(f"{name}, {shown(value)},", value)
     return value
+
+
+def _refuse_async(name: str, value: Any) -> None:
+    called = type(value).__call__ if callable(value) else None
+    if iscoroutinefunction(value) or iscoroutinefunction(called):
+        msg = (
+            f"{name} is async, and no call awaits it; write it with def, and hand over to your "
+            f"loop in it, such as by loop.call_soon_threadsafe"
+        )
+        raise ConfigError(msg)
 
 
 def checked_hooks(hooks: object) -> tuple[Hook, ...]:

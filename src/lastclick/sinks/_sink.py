@@ -14,7 +14,7 @@ RECORDS = frozenset({DECLARED, LOST})
 
 @runtime_checkable
 class Sink(Protocol):
-    """Where events go. Anything with these three methods is a sink.
+    """Where events go. Anything with these three methods is a sink; none of them is async.
 
     A sink uses ``event.line`` (the event as bytes, without a newline), ``event.type``,
     ``event.funnel`` and ``event.occurred_at``. An event is kept when `emit` has returned; failing
