@@ -116,13 +116,12 @@ def id_text(name: str, value: object) -> str:
     if isinstance(value, UUID) or (type(value) is int and value.bit_length() < 8192):
         value = str(value)
     if value is None:
-        msg = f"{name} is None; pass the shop's own id: a str, an int or a UUID"
-        raise EventError(msg, f"no_{name}")
+        raise EventError(f"{name} is None; pass {_wanted(name)}", f"no_{name}")
     if not isinstance(value, str):
         msg = f"{name} is {type(value).__name__}: {shown(value)}; pass a str, an int or a UUID"
         raise EventError(msg, f"bad_{name}")
     if not value.strip():
-        raise EventError(f"{name} is empty: {shown(value)}; pass the shop's own id", f"no_{name}")
+        raise EventError(f"{name} is empty: {shown(value)}; pass {_wanted(name)}", f"no_{name}")
     if len(value) > MAX_ID_LENGTH:
         msg = (
             f"{name} has {len(value)} characters: {value[:40]!r}...; "
@@ -133,6 +132,11 @@ def id_text(name: str, value: object) -> str:
         msg = f"{name} is not Unicode text: {shown(value)}; decode it before you pass it"
         raise EventError(msg, f"bad_{name}")
     return str.__str__(value)
+
+
+def _wanted(name: str) -> str:
+    is_id = name.endswith("_id")
+    return "the shop's own id: a str, an int or a UUID" if is_id else "text that names it"
 
 
 # The parts of an event ---------------------------------------------------------------------------
