@@ -1483,6 +1483,17 @@ def test_a_funnel_closes_at_the_end_of_a_with() -> None:
     assert funnel.stats.rejected == {"closed": 1}
 
 
+@pytest.mark.parametrize("verb", ["flush", "close"])
+@pytest.mark.parametrize("timeout", [None, "2"])
+def test_a_timeout_that_is_none_is_told(verb: str, timeout: Any) -> None:
+    """A flush may stand in a request, so it raises nothing, and flushes without waiting."""
+    told: list[LastclickError] = []
+    funnel = Funnel("checkout", steps=("cart",), sink=MemorySink(), on_error=told.append)
+
+    assert getattr(funnel, verb)(timeout) is True
+    assert [str(error) for error in told] == [f"timeout is {timeout!r}; pass seconds, such as 2.0"]
+
+
 def test_a_flush_changes_nothing_for_what_follows() -> None:
     """A funnel goes on after a flush."""
     sink = MemorySink()

@@ -465,6 +465,27 @@ def test_a_directory_may_go_while_it_is_listed(
     assert [event.line for event in read_log(tmp_path)] == [lines[1]]
 
 
+@pytest.mark.parametrize("path", [None, 5, b"log"])
+def test_what_is_no_path_is_an_error(path):
+    """The error says what a log is."""
+    with pytest.raises(LogError, match="a log is a path such as 'var/lastclick', not "):
+        read_log(path)
+
+
+@pytest.mark.parametrize("path", ["a\0b", "\ud800"])
+def test_a_path_that_no_file_can_have_is_an_error(path):
+    """Nothing is there, as at any other path of nothing."""
+    with pytest.raises(LogError, match="no log at "):
+        read_log(path)
+
+
+@pytest.mark.parametrize("source", [None, 5, "var/lastclick"])
+def test_what_is_no_log_is_not_counted(source):
+    """The error says what to pass."""
+    with pytest.raises(LogError, match=r"no events: .*; pass events, or what read_log or"):
+        measure(source)
+
+
 @pytest.mark.parametrize(
     ("path", "mode"),
     [("", 0), ("", 0o444), ("shop", 0), ("shop", 0o444), ("shop/b.jsonl", 0)],

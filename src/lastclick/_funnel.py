@@ -396,9 +396,13 @@ class Funnel(Generic[S]):
         return f"Funnel({self._name!r}, steps=({names}))"
 
     def _each_sink(self, verb: Literal["flush", "close"], timeout: float) -> bool:
-        deadline = time.monotonic() + timeout
         done = True
         errors: list[LastclickError] = []
+        try:
+            deadline = time.monotonic() + timeout
+        except TypeError:  # it may stand in a request
+            errors.append(ConfigError(f"timeout is {shown(timeout)}; pass seconds, such as 2.0"))
+            deadline = time.monotonic()
         # All begin now, so that a slow one takes no time from those after it.
         for sink in self._sinks[1:]:
             with suppress(Exception):  # it will be told below

@@ -12,7 +12,7 @@ import attrs
 from lastclick._exchange import Exchange
 from lastclick._fold import Law
 from lastclick._rows import CANCELLED, REFUNDED, Batch, Row, Rows, micros
-from lastclick.errors import ConfigError, EventError
+from lastclick.errors import ConfigError, EventError, LogError, shown
 from lastclick.events import Event, EventsLost, FunnelDeclared, utc
 
 _EVENT_ID, _CHECKOUT_ID = 2, 3
@@ -197,8 +197,11 @@ def rows_of(events: Events, rows: Rows) -> Iterator[Batch]:
     return events.read_rows(rows) if isinstance(events, _Source) else _read(events, rows)
 
 
-def _read(events: Events, rows: Rows) -> Iterator[Batch]:
+def _read(events: object, rows: Rows) -> Iterator[Batch]:
     """Event objects as rows and records, some hundred at a time."""
+    if isinstance(events, str) or not isinstance(events, Iterable):
+        msg = f"no events: {shown(events)}; pass events, or what read_log or read_table gives"
+        raise LogError(msg)
     found: list[Row] = []
     records: list[FunnelDeclared | EventsLost] = []
     for event in events:

@@ -10,7 +10,7 @@ from pathlib import Path
 from lastclick import _manifest
 from lastclick._reading import Meter, Problems, Share, as_it_is_now, packed_name
 from lastclick._rows import Batch, Rows
-from lastclick.errors import EventError, LogError, not_readable
+from lastclick.errors import EventError, LogError, not_readable, shown
 from lastclick.events import Event, parse_line, utc
 
 SUFFIXES = (".jsonl", ".ndjson", ".jsonl.gz", ".ndjson.gz")
@@ -232,6 +232,8 @@ def read_log(
 
     .. versionadded:: 0.1.0
     """
+    if not isinstance(path, str | os.PathLike):
+        raise LogError(f"a log is a path such as 'var/lastclick', not {shown(path)}")
     log = Log(Path(path), since, progress)
     if since is not None:
         try:

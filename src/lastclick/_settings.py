@@ -63,7 +63,8 @@ def checked_steps(steps: object) -> tuple[Step[Any], ...]:
     try:
         checked = tuple(step if isinstance(step, Step) else Step(step) for step in steps)
     except EventError as error:
-        raise ConfigError(f"steps: {error}") from None
+        msg = f"steps: {error}; pass names such as 'cart', Steps, or an Enum class, in order"
+        raise ConfigError(msg) from None
     names = [step.name for step in checked]
     if not names:
         raise ConfigError("a funnel needs at least one step, such as steps=('cart', 'payment')")
@@ -83,6 +84,9 @@ def check_limits(abandon_after: object, recover_within: object) -> None:
             raise ConfigError(msg)
     assert isinstance(abandon_after, timedelta)
     assert isinstance(recover_within, timedelta)
+    if recover_within > timedelta.max - abandon_after:
+        msg = "abandon_after + recover_within is more than a timedelta holds; pass shorter ones"
+        raise ConfigError(msg)
     if recover_within < abandon_after:
         msg = (
             f"recover_within ({recover_within}) is below abandon_after ({abandon_after}); "

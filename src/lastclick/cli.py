@@ -940,7 +940,7 @@ def ship(
 
 def _read_headers(file: Path | None) -> dict[str, str]:
     """Headers from a file, one a line; never from the command line, which others can see."""
-    lines = [] if file is None else [line for line in file.read_text().splitlines() if line.strip()]
+    lines = [line for line in _text(file).splitlines() if line.strip()]
     pairs = [line.partition(":") for line in lines]
     wrong = [number for number, (_, colon, _) in enumerate(pairs, 1) if not colon]
     if wrong:
@@ -953,7 +953,14 @@ def _secrets(file: Path | None) -> list[str] | None:
     variable = os.environ.get(_SECRETS)
     if file is None and variable is None:
         return None
-    return [*("" if file is None else file.read_text()).split(), *(variable or "").split()]
+    return [*_text(file).split(), *(variable or "").split()]
+
+
+def _text(file: Path | None) -> str:
+    try:
+        return "" if file is None else file.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        _stop(f"{file} is no text in UTF-8; name the right file, or save it as UTF-8", WRONG)
 
 
 # Long work ----------------------------------------------------------------------------------------

@@ -70,6 +70,19 @@ def test_it_says_where_it_collects_and_that_anybody_may_send(tmp_path: Path) -> 
     assert ids(tmp_path / "log") == ["e-1"]
 
 
+def test_a_file_of_secrets_that_is_no_text_is_a_sentence(tmp_path: Path) -> None:
+    """What is not UTF-8 is wrong usage, and not a traceback."""
+    file = tmp_path / "secrets"
+    file.write_bytes(b"\xff\xfe\x00")
+
+    done = run("--to", tmp_path / "log", "--secrets", file)
+
+    assert done.exit_code == 2
+    assert done.stderr == (
+        f"lastclick: {file} is no text in UTF-8; name the right file, or save it as UTF-8\n"
+    )
+
+
 def test_secrets_come_from_a_file_and_from_the_environment(tmp_path: Path) -> None:
     """One a line or with spaces between them; all of them are known, and none is shown."""
     file = tmp_path / "secrets"

@@ -74,6 +74,7 @@ def test_an_ignored_signal_stays_ignored() -> None:
         (("sink",), 1.0, "needs funnels or sinks; it got"),
         ((MemorySink(),), 0, "timeout is 0; pass seconds above 0"),
         ((MemorySink(),), None, "timeout is None; pass seconds above 0"),
+        ((MemorySink(),), "2", "timeout is '2'; pass seconds above 0"),
     ],
 )
 def test_wrong_arguments_are_refused(arguments: tuple, timeout: object, message: str) -> None:

@@ -82,6 +82,7 @@ class TestHttpSink(SinkContract):
         ({"headers": {"A": "b\r\nC: d"}}, "header 'A' is not one line of ASCII"),
         ({"headers": {"A": "ü"}}, "header 'A' is not one line of ASCII"),
         ({"signing": "secret"}, "secret 1 of 1 does not begin with 'whsec_'"),
+        ({"signing": 5}, "secret 1 of 1 does not begin with 'whsec_'"),
         ({"batch": 100}, "batch is 100; pass a Batch such as Batch(events=100)"),
         ({"retry": 3}, "retry is 3; pass a Retry such as Retry()"),
         ({"timeout": 5.0}, "timeout is 5.0; pass a Timeout such as Timeout()"),

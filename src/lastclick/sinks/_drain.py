@@ -40,7 +40,7 @@ def drain_on_sigterm(*flushable: Flushable, timeout: float = 2.0) -> None:
     """
     if not flushable or not all(callable(getattr(one, "flush", None)) for one in flushable):
         raise ConfigError(f"drain_on_sigterm needs funnels or sinks; it got {shown(flushable)}")
-    if not timeout or timeout <= 0:
+    if not _is_above_zero(timeout):
         raise ConfigError(f"timeout is {shown(timeout)}; pass seconds above 0")
     before = signal.getsignal(signal.SIGTERM)
 
@@ -61,3 +61,7 @@ def drain_on_sigterm(*flushable: Flushable, timeout: float = 2.0) -> None:
     except ValueError as error:
         msg = "drain_on_sigterm can be called in the main thread only; call it where you start up"
         raise ConfigError(msg) from error
+
+
+def _is_above_zero(seconds: object) -> bool:
+    return isinstance(seconds, int | float) and seconds > 0

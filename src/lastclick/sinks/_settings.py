@@ -50,4 +50,6 @@ def usable_directory(directory: object, *, name: str = "directory", power: bool 
                 f"process (user id {os.geteuid()}) may make or write to"
             )
             raise ConfigError(msg) from error
+    except ValueError as error:  # a NUL, or what no encoding knows
+        raise ConfigError(f"{name} is no path: {str(path)!r}: {error}") from error
     return path

@@ -56,7 +56,8 @@ class Secrets:
     __slots__ = ("_keys",)
 
     def __init__(self, secrets: str | Iterable[str]) -> None:
-        texts = (secrets,) if isinstance(secrets, str) else tuple(secrets)
+        single = isinstance(secrets, str) or not isinstance(secrets, Iterable)
+        texts = (secrets,) if single else tuple(secrets)
         found = [_key(text) for text in texts]
         self._keys = tuple(key for key in found if isinstance(key, bytes))
         numbered = [(place, one) for place, one in enumerate(found, 1) if isinstance(one, str)]
