@@ -927,6 +927,22 @@ def test_check_tells_of_a_file_that_breaks_off(tmp_path, log):
     assert f"torn file: 1\n  {path}: the file breaks off: " in done.stdout
 
 
+def test_check_names_files_that_are_passed_over(log):
+    """What a rotation renamed is no part of the log; what a sink has at work is no fault."""
+    (segment,) = log.iterdir()
+    renamed = segment.with_name(f"{segment.name}.1")
+    renamed.write_bytes(segment.read_bytes())
+    segment.with_name(f"{segment.name}.gz.tmp").write_bytes(b"")
+    (log / "README").write_text("Our log.")
+
+    done = run("check", log)
+
+    assert done.exit_code == 1
+    assert f"file passed over, by its name: 1\n  {renamed}: a name of a log ends in " in done.stdout
+    renamed.unlink()
+    assert run("check", log).exit_code == 0
+
+
 def test_check_wants_a_log(tmp_path):
     """A path that is not there is wrong usage."""
     assert run("check", tmp_path / "nowhere").exit_code == 2

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 import attrs
 
-from lastclick._log import Log
+from lastclick._log import SUFFIXES, Log
 from lastclick.errors import EventError
 from lastclick.events import (
     OF_NO_TYPE,
@@ -17,6 +17,7 @@ from lastclick.events import (
 )
 
 _SHOWN = 5
+_NAMES = f"a name of a log ends in {', '.join(SUFFIXES)}"
 _FAR = timedelta(days=1)
 
 
@@ -72,6 +73,8 @@ def check_log(log: Log, *, funnel: str | None, now: datetime) -> Checked:
         checking.read(f"{file}:{number}", line)
     for place in log.problems.places:
         checking.checked.add("torn file", f"{place.file}: {place.reason}")
+    for path in log.others():
+        checking.checked.add("file passed over, by its name", f"{path}: {_NAMES}")
     checking.judge()
     return checking.checked
 

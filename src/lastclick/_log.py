@@ -67,6 +67,12 @@ class Log:
         except OSError as error:
             raise not_readable(error.filename or self.path, error) from error
 
+    def others(self) -> list[Path]:
+        """Files in its directory that look like a part of it, but for the end of their names."""
+        if not self._is_directory():
+            return []
+        return sorted(path for path in _walk(self.path) if _is_renamed(path.name))
+
     def _is_directory(self) -> bool:
         try:
             return stat.S_ISDIR(as_it_is_now(self.path, os.stat).st_mode)
@@ -171,6 +177,12 @@ def _walk(directory: Path) -> Iterator[Path]:
     """The files below a directory; `rglob` would raise where a part of a spool goes meanwhile."""
     for parent, _, names in os.walk(directory, onerror=_refuse_unless_gone):
         yield from (Path(parent, name) for name in names)
+
+
+def _is_renamed(name: str) -> bool:
+    """Whether a name is that of a file of lines, with more at its end; but none that we gave it."""
+    has_lines = ".jsonl" in name or ".ndjson" in name
+    return has_lines and not name.endswith((*SUFFIXES, ".gz.tmp"))
 
 
 def _refuse_unless_gone(error: OSError) -> None:

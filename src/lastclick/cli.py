@@ -781,8 +781,9 @@ def check(
     """Check every line of a log: say what is wrong with it, and where.
 
     Finds torn and unreadable lines, unknown types and steps, events without a checkout id, several
-    funnels, a funnel without a definition, what was lost before it came to the log, and events
-    more than a day in the future.
+    funnels, a funnel without a definition, what was lost before it came to the log, events more
+    than a day in the future, and files that are passed over since their names end in more than
+    .jsonl, such as .jsonl.1.
     """
     with _progress("checking") as told:
         lines = read_log(log, progress=told)
