@@ -110,6 +110,7 @@ def test_stats_count_shopper_events(tmp_path: Path) -> None:
         ({"max_age": timedelta(0)}, "max_age is a timedelta above 0"),
         ({"directory": ""}, "directory is a path such as 'var/lastclick', not ''"),
         ({"directory": None}, "directory is a path such as 'var/lastclick', not None"),
+        ({"directory": "~/log"}, "directory is '~/log', and '~' is not expanded here; pass '/"),
         ({"directory": "a\0b"}, "directory is no path: "),
         ({"directory": "\ud800"}, "directory is no path: "),
         ({"directory": b"log"}, "directory is a path such as 'var/lastclick', not b'log'"),

@@ -35,6 +35,10 @@ def usable_directory(directory: object, *, name: str = "directory", power: bool 
     """The directory as an absolute path, made if need be, and tried out by making one in it."""
     if not isinstance(directory, str | os.PathLike) or not str(directory):
         raise ConfigError(f"{name} is a path such as 'var/lastclick', not {directory!r}")
+    home = os.path.expanduser(directory)  # noqa: PTH111 - that of pathlib raises where there is none
+    if home != os.fspath(directory):
+        msg = f"{name} is {str(directory)!r}, and '~' is not expanded here; pass {home!r}"
+        raise ConfigError(msg)
     path = Path(directory).absolute()  # a daemon may change its working directory later
     probe = path / f".lastclick-{os.getpid()}-{os.urandom(4).hex()}"
     try:
