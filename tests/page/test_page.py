@@ -394,6 +394,31 @@ def test_a_chosen_instant_and_other_ways_to_count_are_said(events):
     assert "By the command: lastclick report x" in text
 
 
+def test_a_closed_funnel_tells_nobody_who_paid_as_gone():
+    """Who passes over a step is not counted further, and is not said to have left."""
+    events: list[Event] = [declared(("cart", "details", "payment"))]
+    for n in range(80):
+        name, device = f"c-{n}", "mobile" if n % 2 else "desktop"
+        events.append(entered(name, "cart", 0, eur("10"), attributes={"device": device}))
+        if device == "desktop":
+            events.append(entered(name, "details", 1, eur("10")))
+        events.append(entered(name, "payment", 1, eur("10")))
+        events.append(ordered(name, f"o-{n}", 2, eur("10")))
+    events.append(entered("last", "cart", DAY, eur("10")))
+    report = measure(events, closed=True, by="device", as_of=moment(DAY + 1))
+    page = report_page(report, before=measure(events, closed=True, by="device", as_of=moment(9)))
+    text = page.to_markdown()
+
+    assert "Look at" not in text
+    assert "left there" not in text
+    assert "left at cart" not in text
+    assert "stands out" not in text
+    assert "81 reached, 41 not counted further (50.6 %)" in said(page.to_html())
+    assert "| order |  | 40 |" in text
+    assert "over all 81 checkouts" in text
+    assert (first_fix(report), page.facts["order_row"], report.ordered) == ({}, 40, 80)
+
+
 def drawn(treated: int, held: int, buyers: tuple[int, int]) -> list[Event]:
     """Abandoned checkouts of two arms, some of which are paid in the end."""
     found: list[Event] = [declared()]

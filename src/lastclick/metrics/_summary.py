@@ -157,6 +157,8 @@ def _bare(money: Money) -> str:
 
 
 def _leak(report: "Report") -> str:
+    if report.closed:
+        return f"{DASH}  who is not counted further in a closed funnel may have ordered"
     currency = main_currency(report)
 
     def size(step: "StepFigures") -> tuple[object, int]:

@@ -390,7 +390,7 @@ def _first(tell: Tell) -> list[Sentence]:
         meaning(tell, "worth", tell.text("what a better step is worth")),
     )
     gain = first["gain"]
-    currency = _currency(tell, "first.gain.revenue") if gain is not None else None
+    currency = _currency(tell, "first.gain.revenue")
     if currency is not None and gain["revenue"][currency]["estimate"] is not None:
         path = f"first.gain.revenue.{currency}"
         half = f"first.gain.revenue_at_half.{currency}"

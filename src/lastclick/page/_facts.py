@@ -91,7 +91,8 @@ def facts(
     hashed = sha256(json.dumps(whole, sort_keys=True).encode()).hexdigest()
     ranked = priorities(report)
     steps = [row for row in ranked.rows if row.whole]
-    standing_out = [row for row in ranked.rows if row.stands_out]
+    # Who is not counted further in a closed funnel may have paid: of that no group is accused.
+    standing_out = [row for row in ranked.rows if row.stands_out and not report.closed]
     unread = report.reading is not None and report.reading.problems is not None
     problems = report.reading.problems if unread and report.reading is not None else None
     del whole["groups"]  # small ones are not to be shown
@@ -103,6 +104,7 @@ def facts(
             "unread": problems is not None and bool(problems.unreadable + problems.torn),
         },
         "report": whole,
+        "order_row": report.rows()[-1]["reached"],
         "currency": main_currency(report),
         "won_back": _won_back(report),
         "priorities": {
@@ -114,7 +116,7 @@ def facts(
             "smallest": ranked.smallest,
             "false_discoveries": ranked.false_discoveries,
         },
-        "first": _first(report, steps[0].step if steps and steps[0].dropped else None),
+        "first": _first(report),
         "completion": _completion(report),
         "again": [
             {"days": days, "share": plain(report.repeat_purchase_rate(days))}
@@ -146,22 +148,26 @@ def _won_back(report: Report) -> dict[str, Any]:
 
 def first_fix(report: Report) -> dict[str, float]:
     """The step to fix first, and one in ten of those who leave there: as `what_if` takes it."""
+    if report.closed:  # who is not counted further may have paid
+        return {}
     step = next((row.step for row in priorities(report).rows if row.whole and row.dropped), None)
     share = None if step is None else report.steps[step].drop_off_rate.estimate
-    return {} if step is None or share is None or report.closed else {step: share / ONE_IN}
+    return {} if step is None or share is None else {step: share / ONE_IN}
 
 
-def _first(report: Report, step: str | None) -> dict[str, Any] | None:
+def _first(report: Report) -> dict[str, Any] | None:
     """The step to fix first, and what one in ten of those who leave there would bring."""
-    if step is None:
-        return None
-    place = [one.name for one in report.steps].index(step)
-    found: dict[str, Any] = {"step": step, "place": place, "one_in": ONE_IN, "gain": None}
     fix = first_fix(report)
-    if fix:
-        found["added"] = fix[step]
-        found["gain"] = plain(what_if(report, fix).together)
-    return found
+    if not fix:
+        return None
+    ((step, added),) = fix.items()
+    return {
+        "step": step,
+        "place": [one.name for one in report.steps].index(step),
+        "one_in": ONE_IN,
+        "added": added,
+        "gain": plain(what_if(report, fix).together),
+    }
 
 
 def _completion(report: Report) -> dict[str, Any]:

@@ -51,22 +51,34 @@ def losses(tell: Tell, path: str, what: str, *, whole: bool = False) -> Inlines:
 
 
 def _steps(tell: Tell) -> Chart:
-    steps = tell.at("report.steps")
+    steps, closed = tell.at("report.steps"), tell.at("report.closed")
     scale = max([1, *(step["reached"] for step in steps)])
+    off = tell.say("not counted further") if closed else tell.say("left here")
     rows: list[Bar] = []
     table: list[tuple[Inlines, ...]] = []
     for place, step in enumerate(steps):
         path = f"report.steps.{place}"
         on, whole = step["reached"] - step["dropped"], step["reached"]
         dropped = tell.count(f"{path}.dropped")
-        said = tell.several(
-            "{reached} reached, {n} left ({share}){money}",
-            "{reached} reached, {n} left ({share}){money}",
-            dropped,
-            reached=tell.count(f"{path}.reached"),
-            share=tell.percent(f"{path}.drop_off_rate.estimate"),
-            money=_worth(tell, f"{path}.lost"),
-        )
+        parts = {
+            "reached": (tell.count(f"{path}.reached"),),
+            "share": (tell.percent(f"{path}.drop_off_rate.estimate"),),
+        }
+        if closed:
+            said = tell.several(
+                "{reached} reached, {n} not counted further ({share})",
+                "{reached} reached, {n} not counted further ({share})",
+                dropped,
+                **parts,
+            )
+        else:
+            said = tell.several(
+                "{reached} reached, {n} left ({share}){money}",
+                "{reached} reached, {n} left ({share}){money}",
+                dropped,
+                money=_worth(tell, f"{path}.lost"),
+                **parts,
+            )
         rows.append(
             Bar(
                 (Name(step["name"]),),
@@ -85,16 +97,16 @@ def _steps(tell: Tell) -> Chart:
                 (tell.count(f"{path}.skipped"),),
                 (dropped,),
                 tell.within(f"{path}.drop_off_rate"),
-                (tell.count(f"{path}.in_flight"),),
+                ("\N{EN DASH}",) if closed else (tell.count(f"{path}.in_flight"),),
                 losses(tell, f"{path}.lost", "at_most"),
             )
         )
-    ordered = tell.count("report.ordered")
-    share = tell.at("report.ordered") / scale
+    ordered = tell.count("order_row")
+    share = tell.at("order_row") / scale
     rows.append(
         Bar(
             tell.say("order"),
-            tell.several("{n} paid", "{n} paid", ordered),
+            (ordered,) if closed else tell.several("{n} paid", "{n} paid", ordered),
             (Shape("on", 0, min(share, 1.0), ordered.shown),),
         )
     )
@@ -105,7 +117,7 @@ def _steps(tell: Tell) -> Chart:
         tell.say("entered"),
         tell.say("reached"),
         tell.say("skipped"),
-        tell.say("left here"),
+        off,
         tell.say("of those who reached it"),
         tell.say("here now"),
         tell.say("carts left here, at most"),
@@ -114,9 +126,16 @@ def _steps(tell: Tell) -> Chart:
         "fig-funnel",
         tell.say("How far checkouts got"),
         Bars(tuple(rows), thick=True),
-        (("on", tell.say("went on")), ("off", tell.say("left here"))),
+        (("on", tell.say("went on")), ("off", off)),
         Table(tell.say("The steps of the checkout"), header, tuple(table)),
         tell.say(
+            "A closed funnel, over all {started} checkouts: a step counts only after those before "
+            "it, and who is not counted further may have paid all the same. The money is what the "
+            "carts of those who left were worth at most.",
+            started=tell.count("report.started"),
+        )
+        if closed
+        else tell.say(
             "Over {decided} decided checkouts; the money is what their carts were worth at most.",
             decided=tell.count("report.decided"),
         ),

@@ -37,7 +37,9 @@ def who(tell: Tell) -> Section:
     elif not tell.at("who.rows") and tell.at("who.others") is None:
         blocks.append(Paragraph(tell.say("There are no groups.")))
     else:
-        blocks += [_groups(tell), _scan(tell)]
+        blocks.append(_groups(tell))
+        if not tell.at("report.closed"):
+            blocks.append(_scan(tell))
     if tell.at("comparison") is not None:
         blocks += [_change(tell), _changed(tell)]
     if tell.at("journeys") is not None:
@@ -215,7 +217,7 @@ def _changed(tell: Tell) -> Grid:
         row(tell.say("of it, shoppers of the same group"), "comparison.rate"),
         row(tell.say("of it, the mixture of groups"), "comparison.mix"),
     ]
-    for step in tell.at("comparison.steps"):
+    for step in () if tell.at("report.closed") else tell.at("comparison.steps"):
         name = tell.say("left at {step}", step=Name(step))
         rows.append(row(name, step_of("comparison.steps", step)))
     header = (tell.say("what"), tell.say("change, in points"), tell.say("interval"))
