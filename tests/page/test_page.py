@@ -16,6 +16,7 @@ from lastclick.errors import ConfigError
 from lastclick.events import Event
 from lastclick.page import Mark, Theme, report_page
 from lastclick.page._facts import MOST_GROUPS, SMALLEST, at, first_fix, step_of
+from lastclick.page._tell import ASSUMED
 from tests.metrics.shop import (
     DAY,
     assigned,
@@ -451,6 +452,28 @@ def test_what_was_caused_is_never_more_than_proven(arms, sentence):
     assert sentence in report_page(report).to_digest()
     proven = report.incremental.reason is None
     assert ("caused by reminders: not" in report_page(report).to_html()) is not proven
+
+
+def test_what_an_estimate_assumes_is_said_where_it_is_shown():
+    """Few buyers, or customers who come again: in the case, its table and what changed."""
+    few = measure(drawn(200, 200, (30, 5)), as_of=moment(30 * DAY))
+    text = report_page(few).to_markdown()
+    orders = few.incremental.revenue["EUR"].assumes
+    assert len(re.findall(rf"\(.*? to [^()]*, assuming {orders}\)", text)) == 2
+
+    events: list[Event] = [declared()]
+    for number in range(80):
+        name, late = f"c-{number}", number // 40 * 10 * DAY
+        device, customer = {"device": f"d{number % 3}"}, f"k-{number % 8}"
+        events.append(entered(name, "cart", late, attributes=device, customer_id=customer))
+        if number % (2 + number // 40) == 0:
+            events.append(ordered(name, f"o-{number}", late + 1, eur("10")))
+    before, report = (measure(events, by="device", as_of=moment(day * DAY)) for day in (5, 15))
+    page = report_page(report, before=before)
+    parts = page.facts["comparison"]["mix"]["assumes"]
+    said = page.to_markdown()
+    assert len(re.findall(rf"\| of it.* to .*, assuming {parts} \|", said)) == 2
+    assert {orders, parts} == {*ASSUMED}
 
 
 def test_arms_that_were_not_followed_say_nothing_yet():

@@ -1,5 +1,7 @@
 """The business case: sentences made from the numbers, and never stronger than they are."""
 
+from functools import partial
+
 from lastclick.page._blocks import (
     Block,
     Figure,
@@ -315,11 +317,11 @@ def _caused(tell: Tell) -> list[Sentence]:
         )
         currency = _currency(tell, f"{path}.revenue")
         if currency is not None and tell.at(f"{path}.revenue.{currency}.low") is not None:
+            figures = partial(tell.estimate, currency=currency)
             more = tell.say(
                 "In net revenue, the best guess is {money} ({low} to {high}).",
-                money=tell.estimate(f"{path}.revenue.{currency}.estimate", currency),
-                low=tell.estimate(f"{path}.revenue.{currency}.low", currency),
-                high=tell.estimate(f"{path}.revenue.{currency}.high", currency),
+                money=figures(f"{path}.revenue.{currency}.estimate"),
+                **tell.ends(f"{path}.revenue.{currency}", figures),
             )
             text = joined(text, more)
     else:

@@ -115,7 +115,7 @@ def _works(tell: Tell) -> Grid:
                 tell.within(f"{path}.works"),
                 tell.within(f"{path}.works_well.latest"),
                 tell.within(f"{path}.works_well.best"),
-                _gap(tell, f"{path}.works_well"),
+                tell.interval(f"{path}.works_well.gap", tell.points),
             )
         )
     header = (
@@ -134,14 +134,6 @@ def _works(tell: Tell) -> Grid:
         table,
         tell.say("The best of many weeks is partly luck: a gap is a question, not a promise."),
     )
-
-
-def _gap(tell: Tell, path: str) -> Inlines:
-    gap = tell.points(f"{path}.gap.estimate")
-    if tell.at(f"{path}.gap.low") is None:
-        return (gap,)
-    low, high = tell.points(f"{path}.gap.low"), tell.points(f"{path}.gap.high")
-    return tell.say("{share} ({low} to {high})", share=gap, low=low, high=high)
 
 
 def _advertising(tell: Tell) -> Grid:

@@ -1,7 +1,7 @@
 """Telling facts in a language: sentences with figures in them, each looked up by its path."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -15,6 +15,11 @@ from lastclick.page._messages import later, messages
 from lastclick.page._numbers import DASH, numbers_of
 
 _PLACE = re.compile(r"\{(\w+)\}")
+#: What an estimate may take for granted, as it says itself.
+ASSUMED = (
+    later("equal order value in both arms"),
+    later("attempts of one customer are apart from each other"),
+)
 _SECONDS = later("{n} s")
 _UNITS = (
     (86_400, later("{n} d")),
@@ -147,6 +152,22 @@ class Tell:
     def limits(self, low: Figure, high: Figure) -> Inlines:
         """The two ends of an interval."""
         return self.say("{low} to {high}", low=low, high=high)
+
+    def ends(self, path: str, figure: Callable[[str], Figure]) -> dict[str, Inlines]:
+        """The two ends of an estimate's interval as parts; the upper with what it assumes."""
+        low, high = figure(f"{path}.low"), figure(f"{path}.high")
+        assumed = self.at(path)["assumes"]
+        if assumed is None:
+            return {"low": (low,), "high": (high,)}
+        said = self.say("{high}, assuming {what}", high=high, what=(self.text(assumed),))
+        return {"low": (low,), "high": said}
+
+    def interval(self, path: str, figure: Callable[[str], Figure]) -> Inlines:
+        """An estimate with its interval, where it has one."""
+        one = figure(f"{path}.estimate")
+        if self.at(f"{path}.low") is None or self.at(f"{path}.high") is None:
+            return (one,)
+        return self.say("{share} ({low} to {high})", share=one, **self.ends(path, figure))
 
     def within(self, path: str) -> Inlines:
         """A rate with its interval; a dash where there is none."""

@@ -9,7 +9,6 @@ from lastclick.page._blocks import (
     Bars,
     Block,
     Chart,
-    Inlines,
     Name,
     Plot,
     Point,
@@ -79,8 +78,8 @@ def _steps(tell: Tell) -> Chart:
             (
                 (Name(step["name"]),),
                 (tell.count(f"{path}.seconds.count"),),
-                _within(tell, f"{path}.median_seconds"),
-                _within(tell, f"{path}.p90_seconds"),
+                tell.interval(f"{path}.median_seconds", tell.seconds),
+                tell.interval(f"{path}.p90_seconds", tell.seconds),
                 (tell.count(f"{path}.returned"),),
             )
         )
@@ -119,14 +118,6 @@ def confidence(tell: Tell) -> Any:
 def _said(tell: Tell, path: str) -> str:
     low, high = tell.at(f"{path}.low"), tell.at(f"{path}.high")
     return tell.text("{low} to {high}").format(low=tell.span(low), high=tell.span(high))
-
-
-def _within(tell: Tell, path: str) -> Inlines:
-    one = tell.seconds(f"{path}.estimate")
-    if tell.at(f"{path}.low") is None or tell.at(f"{path}.high") is None:
-        return (one,)
-    low, high = tell.seconds(f"{path}.low"), tell.seconds(f"{path}.high")
-    return tell.say("{share} ({low} to {high})", share=one, low=low, high=high)
 
 
 def _completion(tell: Tell) -> Chart:

@@ -193,8 +193,7 @@ def _change(tell: Tell) -> Statements:
         before=tell.percent("comparison.before.abandonment_rate.estimate"),
         after=tell.percent("comparison.after.abandonment_rate.estimate"),
         change=tell.points("comparison.change.estimate"),
-        low=tell.points("comparison.change.low"),
-        high=tell.points("comparison.change.high"),
+        **tell.ends("comparison.change", tell.points),
         **days,
     )
     parts = tell.say(
@@ -208,8 +207,9 @@ def _change(tell: Tell) -> Statements:
 
 def _changed(tell: Tell) -> Grid:
     def row(name: Inlines, path: str) -> tuple[Inlines, ...]:
-        low, high = tell.points(f"{path}.low"), tell.points(f"{path}.high")
-        limits = tell.limits(low, high) if low.value else ("\N{EN DASH}",)
+        limits: Inlines = ("\N{EN DASH}",)
+        if tell.at(f"{path}.low") is not None:
+            limits = tell.say("{low} to {high}", **tell.ends(path, tell.points))
         return name, (tell.points(f"{path}.estimate"),), limits
 
     rows = [

@@ -1,5 +1,6 @@
 """Won back: how abandoned checkouts came to be paid, and which of that was caused."""
 
+from functools import partial
 from typing import Any
 
 from lastclick.page._blocks import (
@@ -7,7 +8,6 @@ from lastclick.page._blocks import (
     Bars,
     Block,
     Chart,
-    Figure,
     Grid,
     Inlines,
     Paragraph,
@@ -140,7 +140,7 @@ def _caused(tell: Tell) -> Chart | Paragraph:
         (
             tell.say("net revenue, {currency}", currency=(currency,)),
             (tell.money(step_of(f"{path}.attributed_revenue", currency)),),
-            _estimate(tell, f"{path}.revenue.{currency}", currency),
+            tell.interval(f"{path}.revenue.{currency}", partial(tell.estimate, currency=currency)),
         )
         for currency in tell.at(f"{path}.attributed_revenue")
         if currency in tell.at(f"{path}.revenue")
@@ -169,14 +169,6 @@ def _caused(tell: Tell) -> Chart | Paragraph:
         ),
         note,
     )
-
-
-def _estimate(tell: Tell, path: str, currency: str) -> Inlines:
-    one: Figure = tell.estimate(f"{path}.estimate", currency)
-    if tell.at(f"{path}.low") is None:
-        return (one,)
-    low, high = tell.estimate(f"{path}.low", currency), tell.estimate(f"{path}.high", currency)
-    return tell.say("{share} ({low} to {high})", share=one, low=low, high=high)
 
 
 def _arms(tell: Tell) -> Grid:
