@@ -476,6 +476,25 @@ def test_what_an_estimate_assumes_is_said_where_it_is_shown():
     assert {orders, parts} == {*ASSUMED}
 
 
+def test_customers_who_come_again_make_the_interval_wider():
+    """The first tile and the glossary have it with customers as clusters, as the text does."""
+    events: list[Event] = [declared()]
+    for number in range(400):
+        name = f"c-{number}"
+        events.append(entered(name, "cart", number, eur("10"), customer_id=f"k-{number % 40}"))
+        if number % 2:
+            events.append(ordered(name, f"o-{number}", number + 1, eur("10")))
+    report = measure(events, as_of=moment(DAY))
+    page = report_page(report)
+    tile = page.to_html().partition("Abandonment rate")[2][:900]
+
+    one = report.abandonment_clustered
+    limits = f"{100 * one.low:.1f} to {100 * one.high:.1f}"
+    assert limits == "34.6 to 65.4"
+    assert f"95 % interval {limits} %" in said("<body>" + tile)
+    assert f"with customers as clusters, abandonment is {limits} %" in page.to_markdown()
+
+
 def test_arms_that_were_not_followed_say_nothing_yet():
     """Before their time is over, customers of both arms prove nothing."""
     report = measure(drawn(20, 20, (2, 1)))

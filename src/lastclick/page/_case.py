@@ -63,6 +63,12 @@ def case(tell: Tell) -> Section:
     return Section("case", tell.say("The business case"), tuple(blocks))
 
 
+def clustered(tell: Tell) -> bool:
+    """Whether customers come again, so that checkouts say less than if they were apart."""
+    one = tell.at("report.abandonment_clustered")
+    return one["low"] is not None and one["method"] != tell.at("report.abandonment_rate.method")
+
+
 def figure(tell: Tell, anchor: str, about: str) -> Link:
     """A link to the figure under a sentence."""
     return Link(anchor, tell.say("figure"), about)
@@ -103,7 +109,7 @@ def _tiles(tell: Tell) -> Tiles:
             Tile(
                 tell.say("Abandonment rate"),
                 (tell.percent("report.abandonment_rate.estimate"),),
-                _limits(tell, "report.abandonment_rate", tell.say("no decided checkouts yet")),
+                _limits(tell),
                 "fig-outcomes",
                 bad=True,
             ),
@@ -154,9 +160,10 @@ def _caused_note(tell: Tell) -> Inlines:
     )
 
 
-def _limits(tell: Tell, path: str, otherwise: Inlines) -> Inlines:
+def _limits(tell: Tell) -> Inlines:
+    path = "report.abandonment_clustered" if clustered(tell) else "report.abandonment_rate"
     if tell.at(f"{path}.low") is None:
-        return otherwise
+        return tell.say("no decided checkouts yet")
     return tell.say(
         "{confidence} interval {low} to {high}",
         confidence=tell.percent("report.abandonment_rate.confidence", 0),

@@ -15,6 +15,7 @@ from lastclick.page._blocks import (
     Terms,
     joined,
 )
+from lastclick.page._case import clustered
 from lastclick.page._facts import step_of
 from lastclick.page._messages import both
 from lastclick.page._tell import Tell
@@ -232,6 +233,24 @@ def _definitions(tell: Tell) -> Grid:
     return Grid("fig-definitions", table)
 
 
+def _interval(tell: Tell) -> Inlines:
+    text = tell.say(
+        "In {confidence} of such cases the true value lies within. Rates: Wilson; "
+        "differences: Newcombe; times to the order: Kaplan-Meier.",
+        confidence=tell.percent("report.abandonment_rate.confidence", 0),
+    )
+    if not clustered(tell):
+        return text
+    path = "report.abandonment_clustered"
+    more = tell.say(
+        "Rates take checkouts as apart from each other, but customers come again: with customers "
+        "as clusters, abandonment is {low} to {high}.",
+        low=tell.hundredths(f"{path}.low"),
+        high=tell.percent(f"{path}.high"),
+    )
+    return joined(text, more)
+
+
 def _words(tell: Tell) -> Terms:
     gap: Figure = tell.seconds("report.abandon_after")
     within: Figure = tell.seconds("report.recover_within")
@@ -323,11 +342,7 @@ def _words(tell: Tell) -> Terms:
         (
             "def-interval",
             tell.say("interval"),
-            tell.say(
-                "In {confidence} of such cases the true value lies within. Rates: Wilson; "
-                "differences: Newcombe; times to the order: Kaplan-Meier.",
-                confidence=tell.percent("report.abandonment_rate.confidence", 0),
-            ),
+            _interval(tell),
         ),
     )
     return Terms(terms)
