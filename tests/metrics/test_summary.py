@@ -297,6 +297,18 @@ def test_nothing_decided_is_a_dash() -> None:
     assert row == ["cart", "0", "0", "0", "0", "-", "-", "-"]
 
 
+def test_by_customer_what_is_counted_are_journeys() -> None:
+    """No line calls a customer's journey an attempt."""
+    report = measure(shop(), unit="customer", exclude={}, as_of=at(9 * DAY))
+
+    assert lines(report)["lost"].startswith("4 journeys")
+    assert lines(report)["largest leak"].startswith("payment, owner payments: 2 journeys")
+    assert "2 journeys failed" in lines(report)["largest leak"]
+    assert lines(report)["works"].endswith("of journeys without a failure")
+    assert "1 journey at no step" in trust(report)
+    assert "attempt" not in repr(report)
+
+
 def test_an_experiment_is_not_said_to_be_missing() -> None:
     """Where attempts were assigned to arms the line does not say that there is no holdout."""
     events = [FUNNEL, entered("a", "cart", 0), assigned("a", 1, "holdout")]

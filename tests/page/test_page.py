@@ -383,14 +383,16 @@ def test_totals_that_rise_are_a_table():
 
 
 def test_a_chosen_instant_and_other_ways_to_count_are_said(events):
-    """As of when, by customer, as a closed funnel: the last part says so."""
+    """As of when, by customer (at the head, too), as a closed funnel: the last part says so."""
     as_of = moment(0) + timedelta(days=20)
     text = report_page(
         measure(events, as_of=as_of, unit="customer", closed=True), command="lastclick report x"
     ).to_markdown()
 
+    head, _, rest = text.partition("##")
     assert "as it was chosen" in text
-    assert "joined to one" in text
+    assert "joined to one" in head
+    assert re.search(r"\*\*checkout\*\*: .* joined to one", rest)
     assert "closed funnel" in text
     assert "By the command: lastclick report x" in text
 

@@ -91,10 +91,14 @@ def _title(report: "Report") -> list[str]:
 
 def _abandonment(report: "Report") -> str:
     rate = report.abandonment_rate
-    what = "customer journeys" if report.unit == "customer" else "attempts"
+    what = "customer journey" if report.unit == "customer" else "attempt"
     if rate.estimate is None:
-        return f"{DASH}  no decided {what} yet"
-    return f"{rate}    {rate.numerator:,} of {rate.denominator:,} decided {what} did not order"
+        return f"{DASH}  no decided {what}s yet"
+    return f"{rate}    {rate.numerator:,} of {rate.denominator:,} decided {what}s did not order"
+
+
+def _unit(report: "Report") -> str:
+    return "journey" if report.unit == "customer" else "attempt"
 
 
 def _in_flight(report: "Report") -> str:
@@ -107,7 +111,7 @@ def _carts(report: "Report", outcome: Outcome, losses: Mapping[str, Loss]) -> st
     if not number:
         return NONE
     worth = [f"{loss.at_most} at most, {loss.expected} expected" for loss in losses.values()]
-    return f"{_number(number, 'attempt')}, carts worth {'; '.join(worth) or 'unknown'}"
+    return f"{_number(number, _unit(report))}, carts worth {'; '.join(worth) or 'unknown'}"
 
 
 def _recoverable(report: "Report") -> str:
@@ -170,10 +174,10 @@ def _leak(report: "Report") -> str:
         return NONE
     owner = f", owner {step.owner}" if step.owner else ""
     money = "".join(f", {loss.expected} expected" for loss in step.lost.values())
-    said = f"{step.name}{owner}: {_number(step.dropped, 'attempt')}{money}"
+    said = f"{step.name}{owner}: {_number(step.dropped, _unit(report))}{money}"
     if step.failures:
         reason, worst = max(step.failures.items(), key=lambda item: (item[1].attempts, item[0]))
-        said += f"; {_number(worst.attempts, 'attempt')} failed with {reason}"
+        said += f"; {_number(worst.attempts, _unit(report))} failed with {reason}"
     return said
 
 
@@ -213,7 +217,7 @@ def _works(report: "Report") -> str:
         f"{name} {DASH if share is None else f'{100 * share:.1f} %'}"
         for name, share in shares.items()
     ]
-    return f"{', '.join(said)} of attempts without a failure"
+    return f"{', '.join(said)} of {_unit(report)}s without a failure"
 
 
 def _works_well(report: "Report") -> str:
@@ -336,7 +340,7 @@ def _trust(report: "Report") -> str:
         if problems is not None and problems.torn + problems.unreadable:
             said += [f"{problems.torn:,} torn and {problems.unreadable:,} unreadable lines"]
     said += _counted(facts.excluded_attempts, "attempt", "excluded")
-    said += _counted(facts.without_step, "attempt", "at no step left out")
+    said += _counted(facts.without_step, _unit(report), "at no step left out")
     said += _counted(facts.values_missing, "cart", "of unknown value")
     if len(facts.definitions) > 1:
         newest = facts.definitions[-1].since

@@ -120,6 +120,8 @@ class Page:
             )
             about.append(tell.say("as of {when}", when=tell.instant("report.as_of")))
         about.append(tell.several("{n} checkout", "{n} checkouts", tell.count("report.started")))
+        if tell.at("report.unit") == "customer":
+            about.append(tell.say("The checkouts of a customer are joined to one."))
         sections = (case, funnel, lost_money, time, won_back, who, trend, trust)
         return Document(
             (Name(name),) if name else tell.say("no funnel"),

@@ -233,6 +233,13 @@ def _definitions(tell: Tell) -> Grid:
     return Grid("fig-definitions", table)
 
 
+def _checkout(tell: Tell) -> Inlines:
+    text = tell.say("One try to pay. It counts once it was seen at a step.")
+    if tell.at("report.unit") != "customer":
+        return text
+    return joined(text, tell.say("The checkouts of a customer are joined to one."))
+
+
 def _interval(tell: Tell) -> Inlines:
     text = tell.say(
         "In {confidence} of such cases the true value lies within. Rates: Wilson; "
@@ -258,7 +265,7 @@ def _words(tell: Tell) -> Terms:
         (
             "def-checkout",
             tell.say("checkout"),
-            tell.say("One try to pay. It counts once it was seen at a step."),
+            _checkout(tell),
         ),
         (
             "def-in-flight",
@@ -359,8 +366,6 @@ def _made(tell: Tell) -> Statements:
             else tell.say("As of {when}, the last event of the log.", when=as_of("report.as_of"))
         )
         found.append(Sentence(text))
-    if tell.at("report.unit") == "customer":
-        found.append(Sentence(tell.say("The checkouts of a customer are joined to one.")))
     if tell.at("report.closed"):
         found.append(
             Sentence(tell.say("The steps are drawn as a closed funnel, as other tools do."))
