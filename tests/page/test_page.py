@@ -66,6 +66,28 @@ def test_a_page_has_eight_sections(report):
     assert all(f'<h2><a href="#{anchor}">' in html for anchor in SECTIONS)
 
 
+def test_the_case_tells_the_money_of_all_that_it_counts(report):
+    """Beside the number of all checkouts each currency has its amount, in sentences and tiles."""
+    page = report_page(report)
+    counted = [one for one in page.to_digest().splitlines() if "EUR" in one]
+    tiles = said("<body>" + page.to_html().partition('class="tiles wide"')[2].partition("<ul")[0])
+
+    assert len(counted) == 7
+    assert all("USD" in one for one in counted)
+    assert f"USD {report.lost_revenue['USD'].expected.amount:,.0f} · in" in tiles
+    assert f"USD {report.recoverable_revenue['USD'].expected.amount:,.0f} · in" in tiles
+
+
+def test_a_gain_below_zero_is_no_reason_to_look(events):
+    """Where refunds took more than orders brought, no gain is told."""
+    found: list[Event] = [declared(), entered("a", "cart", 0, eur("1")), entered("b", "cart", 0)]
+    found += [ordered("a", "o", 1, eur("1")), refunded("o", 2, eur("9"))]
+    digest = report_page(measure(found, as_of=moment(30 * DAY))).to_digest()
+
+    assert "Look at cart first" in digest
+    assert "it would have brought" not in digest
+
+
 def test_nothing_on_a_page_comes_from_elsewhere(report):
     """There is no script, no address, and a policy that would forbid both."""
     html = report.to_html()
@@ -88,14 +110,16 @@ def test_each_sentence_of_the_case_links_to_its_figure_and_definition(report):
 def test_the_case_is_told_from_the_numbers(report):
     """The sentences say what the report, the priorities and the what-if say."""
     digest = report_page(report).to_digest()
-    loss = report.lost_revenue["EUR"]
+    reached = [
+        f"{money} {loss.expected.amount:,.0f}" for money, loss in report.lost_revenue.items()
+    ]
     step = priorities(report).rows[0].step
     gain = what_if(report, first_fix(report)).together.revenue["EUR"]
 
-    assert f"{loss.expected.currency} {loss.expected.amount:,.0f} was within reach" in digest
+    assert f"{' and '.join(reached)} was within reach" in digest
     assert f"{report.outcomes['lost']} were lost for good" in digest
     assert f"Look at {step} first" in digest
-    assert f"EUR {gain.estimate:,.0f} more (EUR {gain.low:,.0f} to EUR {gain.high:,.0f})" in digest
+    assert f"EUR {gain.estimate:,.0f} (EUR {gain.low:,.0f} to EUR {gain.high:,.0f})" in digest
 
 
 @pytest.mark.parametrize("unit", ["attempt", "customer"])

@@ -1,5 +1,6 @@
 """The business case: sentences made from the numbers, and never stronger than they are."""
 
+from collections.abc import Sequence
 from functools import partial
 
 from lastclick.page._blocks import (
@@ -15,7 +16,6 @@ from lastclick.page._blocks import (
     Tiles,
     joined,
 )
-from lastclick.page._facts import step_of
 from lastclick.page._tell import Tell
 
 #: With fewer decided attempts, chance is larger than most of what there is to see.
@@ -27,15 +27,15 @@ def headline(tell: Tell) -> Inlines:
     if not tell.at("report.started"):
         return tell.say("Nothing to report yet: no checkout was seen")
     loss = _loss(tell)
-    if loss is not None:
-        return tell.say("{money} was within reach, and was lost", money=loss)
+    if loss:
+        return tell.say("{money} was within reach, and was lost", money=_together(tell, loss))
     most = _most(tell)
-    if most is not None:
+    if most:
         return tell.several(
             "{n} checkout was lost, with a cart worth {most} at most",
             "{n} checkouts were lost, with carts worth {most} at most",
             tell.count("report.outcomes.lost"),
-            most=most,
+            most=_together(tell, most),
         )
     if tell.at("report.outcomes.lost"):
         return tell.several(
@@ -79,31 +79,37 @@ def meaning(tell: Tell, anchor: str, about: str) -> Link:
     return Link(f"def-{anchor}", tell.say("definition"), about)
 
 
-def _currency(tell: Tell, where: str) -> str | None:
-    """The currency of the report, where something has one; else the first there is."""
-    found = tell.at(where)
-    main = tell.at("currency")
-    return main if main in found else next(iter(found), None)
+def _amounts(tell: Tell, where: str, what: str) -> list[Inlines]:
+    """What is known of it, in each currency: the numbers beside it are of all of them."""
+    paths = [f"{where}.{currency}{what}" for currency in tell.currencies(where)]
+    return [(tell.money(path, whole=True),) for path in paths]
 
 
-def _loss(tell: Tell) -> Figure | None:
+def _together(tell: Tell, parts: Sequence[Inlines]) -> Inlines:
+    """Amounts in several currencies, which are never added."""
+    found = parts[0]
+    for part in parts[1:]:
+        found = tell.say("{one} and {other}", one=found, other=part)
+    return found
+
+
+def _loss(tell: Tell) -> list[Inlines]:
     """What was within reach; where nobody has paid, nobody can tell."""
-    currency = _currency(tell, "report.lost_revenue")
-    if currency is None:
-        return None
-    path = f"report.lost_revenue.{currency}.expected"
-    return tell.money(path, whole=True) if float(tell.at(path)["amount"]) > 0 else None
+    path = "report.lost_revenue"
+    return [
+        (tell.money(f"{path}.{currency}.expected", whole=True),)
+        for currency in tell.currencies(path)
+        if float(tell.at(f"{path}.{currency}.expected.amount")) > 0
+    ]
 
 
-def _most(tell: Tell) -> Figure | None:
-    currency = _currency(tell, "report.lost_revenue")
-    if currency is None:
-        return None
-    return tell.money(f"report.lost_revenue.{currency}.at_most", whole=True)
+def _most(tell: Tell) -> list[Inlines]:
+    return _amounts(tell, "report.lost_revenue", ".at_most")
 
 
 def _tiles(tell: Tell) -> Tiles:
-    open_ = _currency(tell, "report.recoverable_revenue")
+    open_ = _amounts(tell, "report.recoverable_revenue", ".expected")
+    open_ = open_ or [(tell.count("report.outcomes.recoverable"),)]
     return Tiles(
         (
             Tile(
@@ -116,13 +122,15 @@ def _tiles(tell: Tell) -> Tiles:
             _lost_tile(tell),
             Tile(
                 tell.say("Can still be won back"),
-                (tell.count("report.outcomes.recoverable"),)
-                if open_ is None
-                else (tell.money(f"report.recoverable_revenue.{open_}.expected", whole=True),),
-                tell.several(
-                    "in {n} abandoned checkout",
-                    "in {n} abandoned checkouts",
-                    tell.count("report.outcomes.recoverable"),
+                open_[0],
+                joined(
+                    *open_[1:],
+                    tell.several(
+                        "in {n} abandoned checkout",
+                        "in {n} abandoned checkouts",
+                        tell.count("report.outcomes.recoverable"),
+                    ),
+                    by=" · ",
                 ),
                 "fig-outcomes",
             ),
@@ -139,10 +147,11 @@ def _tiles(tell: Tell) -> Tiles:
 def _lost_tile(tell: Tell) -> Tile:
     lost = tell.count("report.outcomes.lost")
     loss, most = _loss(tell), _most(tell)
-    if most is not None:
+    if most:
         title = tell.say("Lost, was within reach") if loss else tell.say("Lost, at most")
         note = tell.several("in {n} lost checkout", "in {n} lost checkouts", lost)
-        return Tile(title, (loss or most,), note, "fig-money", bad=True)
+        first, *others = loss or most
+        return Tile(title, first, joined(*others, note, by=" · "), "fig-money", bad=True)
     note = tell.say("so far")
     if tell.at("report.outcomes.lost"):
         note = tell.say("what their carts were worth is not known")
@@ -175,10 +184,10 @@ def _limits(tell: Tell) -> Inlines:
 def _lost(tell: Tell) -> list[Sentence]:
     lost = tell.count("report.outcomes.lost")
     decided = tell.count("report.decided")
-    currency = _currency(tell, "report.lost_revenue")
+    most = _most(tell)
     if not tell.at("report.decided"):
         text = tell.say("No checkout is decided yet.")
-    elif currency is None:
+    elif not most:
         text = tell.several(
             "Of {decided} decided checkouts, {n} was lost for good.",
             "Of {decided} decided checkouts, {n} were lost for good.",
@@ -193,7 +202,7 @@ def _lost(tell: Tell) -> list[Sentence]:
             "most.",
             lost,
             decided=decided,
-            most=tell.money(f"report.lost_revenue.{currency}.at_most", whole=True),
+            most=_together(tell, most),
         )
     links = (
         figure(tell, "fig-outcomes", tell.text("what became of the checkouts")),
@@ -204,35 +213,26 @@ def _lost(tell: Tell) -> list[Sentence]:
 
 def _winnable(tell: Tell) -> list[Sentence]:
     found: list[Sentence] = []
-    currency = _currency(tell, "report.lost_revenue")
+    loss = _loss(tell)
     links = (
         figure(tell, "fig-money", tell.text("where the money goes")),
         meaning(tell, "expected", tell.text("within reach")),
     )
-    if currency is not None and _loss(tell) is None:
+    if loss:
+        text = tell.say(
+            "Going by how often such carts are paid, {expected} of that was within reach.",
+            expected=_together(tell, loss),
+        )
+        found.append(Sentence(text, "case-within-reach", links))
+    elif tell.at("report.lost_revenue"):
         text = tell.say(
             "How much of that was within reach is not known: nobody who got as far has paid."
         )
         found.append(Sentence(text, "case-within-reach", links))
-    elif currency is not None:
-        text = tell.say(
-            "Going by how often such carts are paid, {expected} of that was within reach.",
-            expected=tell.money(f"report.lost_revenue.{currency}.expected", whole=True),
-        )
-        for other in tell.at("report.lost_revenue"):
-            if other != currency:
-                more = tell.say(
-                    "In {currency} it was {expected}, of {most} at most.",
-                    currency=(other,),
-                    expected=tell.money(f"report.lost_revenue.{other}.expected", whole=True),
-                    most=tell.money(f"report.lost_revenue.{other}.at_most", whole=True),
-                )
-                text = joined(text, more)
-        found.append(Sentence(text, "case-within-reach", links))
     if tell.at("report.outcomes.recoverable"):
-        open_ = _currency(tell, "report.recoverable_revenue")
+        open_ = _amounts(tell, "report.recoverable_revenue", ".expected")
         n = tell.count("report.outcomes.recoverable")
-        if open_ is None:
+        if not open_:
             text = tell.several(
                 "{n} more can still be won back.", "{n} more can still be won back.", n
             )
@@ -241,7 +241,7 @@ def _winnable(tell: Tell) -> list[Sentence]:
                 "{n} more can still be won back, with {expected} within reach.",
                 "{n} more can still be won back, with {expected} within reach.",
                 n,
-                expected=tell.money(f"report.recoverable_revenue.{open_}.expected", whole=True),
+                expected=_together(tell, open_),
             )
         links = (
             figure(tell, "fig-outcomes", tell.text("what became of the checkouts")),
@@ -258,14 +258,14 @@ def _back(tell: Tell) -> list[Sentence]:
     )
     if not tell.at("won_back.orders"):
         return [Sentence(tell.say("Nothing has been won back."), "case-won-back", links)]
-    currency = _currency(tell, "won_back.revenue")
+    money = _amounts(tell, "won_back.revenue", "")
     parts: dict[str, Figure] = {
         "link": tell.count("report.outcomes.recovered_by_link"),
         "reminder": tell.count("report.outcomes.recovered_after_reminder"),
         "unaided": tell.count("report.outcomes.recovered_unaided"),
     }
     n = tell.count("won_back.orders")
-    if currency is None:
+    if not money:
         text = tell.several(
             "{n} abandoned checkout was paid in time after all: {link} by a reminder's link, "
             "{reminder} after a reminder, {unaided} unaided.",
@@ -281,7 +281,7 @@ def _back(tell: Tell) -> list[Sentence]:
             "{n} abandoned checkouts were paid in time after all, for {money}: {link} by a "
             "reminder's link, {reminder} after a reminder, {unaided} unaided.",
             n,
-            money=tell.money(step_of("won_back.revenue", currency), whole=True),
+            money=_together(tell, money),
             **parts,
         )
     return [Sentence(text, "case-won-back", links)]
@@ -322,13 +322,14 @@ def _caused(tell: Tell) -> list[Sentence]:
             "buyers ({low} to {high}).",
             **parts,
         )
-        currency = _currency(tell, f"{path}.revenue")
-        if currency is not None and tell.at(f"{path}.revenue.{currency}.low") is not None:
-            figures = partial(tell.estimate, currency=currency)
+        money = [
+            tell.interval(f"{path}.revenue.{currency}", partial(tell.estimate, currency=currency))
+            for currency in tell.currencies(f"{path}.revenue")
+            if tell.at(f"{path}.revenue.{currency}.low") is not None
+        ]
+        if money:
             more = tell.say(
-                "In net revenue, the best guess is {money} ({low} to {high}).",
-                money=figures(f"{path}.revenue.{currency}.estimate"),
-                **tell.ends(f"{path}.revenue.{currency}", figures),
+                "In net revenue, the best guess is {money}.", money=_together(tell, money)
             )
             text = joined(text, more)
     else:
@@ -398,32 +399,51 @@ def _first(tell: Tell) -> list[Sentence]:
         figure(tell, "fig-money", tell.text("where the money goes")),
         meaning(tell, "worth", tell.text("what a better step is worth")),
     )
-    gain = first["gain"]
-    currency = _currency(tell, "first.gain.revenue")
-    if currency is not None and gain["revenue"][currency]["estimate"] is not None:
-        path = f"first.gain.revenue.{currency}"
-        half = f"first.gain.revenue_at_half.{currency}"
-        if gain["revenue"][currency]["low"] is None:
-            more = tell.say(
-                "If one in {n} of them had gone on, it would have brought {money} more, or {half} "
-                "if those rescued buy half as often as others; too few ordered for an interval.",
-                n=tell.count("first.one_in"),
-                money=tell.estimate(f"{path}.estimate", currency),
-                half=tell.estimate(f"{half}.estimate", currency),
-            )
-            text = joined(text, more)
-        else:
-            more = tell.say(
-                "If one in {n} of them had gone on, it would have brought {money} more ({low} to "
-                "{high}), or {half} if those rescued buy half as often as others.",
-                n=tell.count("first.one_in"),
-                money=tell.estimate(f"{path}.estimate", currency),
-                low=tell.estimate(f"{path}.low", currency),
-                high=tell.estimate(f"{path}.high", currency),
-                half=tell.estimate(f"{half}.estimate", currency),
-            )
-            text = joined(text, more)
-    return [Sentence(text, "case-first", links)]
+    return [Sentence(joined(text, _gain(tell)), "case-first", links)]
+
+
+def _gain(tell: Tell) -> Inlines:
+    """What it would bring, with what it assumes in the words of the sentence."""
+    path = "first.gain.revenue"
+    gain = tell.at(path)
+    known = [
+        currency
+        for currency in tell.currencies(path)
+        if gain[currency]["estimate"] is not None and gain[currency]["estimate"] > 0
+    ]
+    if not known:
+        return ()
+    parts = {
+        "n": (tell.count("first.one_in"),),
+        "money": _together(tell, [_gained(tell, path, currency) for currency in known]),
+        "half": _together(
+            tell,
+            [
+                (tell.estimate(f"{path}_at_half.{currency}.estimate", currency),)
+                for currency in known
+            ],
+        ),
+    }
+    if any(gain[currency]["low"] is None for currency in known):
+        return tell.say(
+            "If one in {n} of them had gone on, it would have brought {money} more, or {half} "
+            "if those rescued buy half as often as others; too few ordered for an interval.",
+            **parts,
+        )
+    return tell.say(
+        "If one in {n} of them had gone on, it would have brought {money} more, or {half} if "
+        "those rescued buy half as often as others.",
+        **parts,
+    )
+
+
+def _gained(tell: Tell, path: str, currency: str) -> Inlines:
+    one, low, high = (
+        tell.estimate(f"{path}.{currency}.{what}", currency) for what in ("estimate", "low", "high")
+    )
+    if not low.value:
+        return (one,)
+    return tell.say("{share} ({low} to {high})", share=one, low=low, high=high)
 
 
 def _advertising(tell: Tell) -> list[Sentence]:

@@ -44,9 +44,10 @@ def funnel(tell: Tell) -> Section:
 
 def losses(tell: Tell, path: str, what: str, *, whole: bool = False) -> Inlines:
     """Amounts of money in all currencies, the report's own first; a dash where there are none."""
-    main = tell.at("currency")
-    found = sorted(tell.at(path), key=lambda code: (code != main, code))
-    said = [(tell.money(f"{step_of(path, code)}.{what}", whole=whole),) for code in found]
+    said = [
+        (tell.money(f"{step_of(path, code)}.{what}", whole=whole),)
+        for code in tell.currencies(path)
+    ]
     return joined(*said, by=", ") or ("\N{EN DASH}",)
 
 

@@ -47,6 +47,11 @@ class Tell:
         """What the facts have at a path."""
         return at(self.facts, path)
 
+    def currencies(self, path: str) -> list[str]:
+        """The currencies in which something is known, the report's own first."""
+        main = self.at("currency")
+        return sorted(self.at(path), key=lambda code: (code != main, code))
+
     # Words
 
     def text(self, message: str) -> str:

@@ -126,11 +126,7 @@ def _chart(tell: Tell) -> Chart:
 
 
 def _net(tell: Tell, path: str) -> Inlines:
-    main = tell.at("currency")
-    said = [
-        (tell.money(f"{step_of(path, code)}.net"),)
-        for code in sorted(tell.at(path), key=lambda code: (code != main, code))
-    ]
+    said = [(tell.money(f"{step_of(path, code)}.net"),) for code in tell.currencies(path)]
     return joined(*said, by=", ") or ("\N{EN DASH}",)
 
 

@@ -79,13 +79,11 @@ def _kinds(tell: Tell) -> Chart:
 
 def _money(tell: Tell, name: str) -> Inlines:
     """What the orders of a kind brought; of late ones, the report does not say it apart."""
-    found = tell.at("report.recovered_revenue")
     if name not in _KINDS:
         return ()
-    main = tell.at("currency")
+    path = "report.recovered_revenue"
     said = [
-        (tell.money(f"{step_of('report.recovered_revenue', code)}.{_KINDS[name]}"),)
-        for code in sorted(found, key=lambda code: (code != main, code))
+        (tell.money(f"{step_of(path, code)}.{_KINDS[name]}"),) for code in tell.currencies(path)
     ]
     return joined(*said, by=", ")
 
