@@ -256,14 +256,13 @@ def test_a_report_is_not_compared_with_itself(report):
         report_page(report, before=report)
 
 
-def test_an_empty_report_before_is_compared_with_all(report):
-    """An earlier report of nobody has no days: all of the later one is after it."""
-    before = measure([declared(("cart", "details", "shipping", "payment"))], by="device")
+@pytest.mark.parametrize("started", [[], [entered("a", "cart", 0)]], ids=["nobody", "in flight"])
+def test_a_report_before_of_nobody_is_refused(report, started):
+    """Where nobody was decided there is no rate that could have changed."""
+    before = measure([declared(), *started], by="device")
 
-    change = report_page(report, before=before).facts["comparison"]
-
-    assert change["after"]["started"] == report.started
-    assert change["change"]["estimate"] is None
+    with pytest.raises(ConfigError, match="before= has no decided attempt to compare with"):
+        report_page(report, before=before)
 
 
 def test_spend_is_told_where_it_is_known(report):

@@ -242,16 +242,16 @@ def _comparison(before: Report, report: Report) -> dict[str, Any]:
     """What changed from a report to the attempts that started after its days.
 
     Raises:
-        ConfigError: Nothing of the report is after it.
+        ConfigError: There is nothing before, or nothing of the report is after it.
     """
-    after = report
-    if before.last_day is not None:
-        last = before.last_day.isoformat()
-        later = _since(report, last)
-        if later is None:
-            msg = f"before= ends on {last}, and no attempt of the report started later; "
-            raise ConfigError(msg + "measure it with an earlier as_of=")
-        after = later
+    if before.last_day is None or not before.decided:
+        msg = "before= has no decided attempt to compare with; measure it with a later as_of="
+        raise ConfigError(msg)
+    last = before.last_day.isoformat()
+    after = _since(report, last)
+    if after is None:
+        msg = f"before= ends on {last}, and no attempt of the report started later; "
+        raise ConfigError(msg + "measure it with an earlier as_of=")
     found: Comparison = compare(before, after)
     moved = found.abandonment
     return {
