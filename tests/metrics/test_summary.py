@@ -297,6 +297,18 @@ def test_nothing_decided_is_a_dash() -> None:
     assert row == ["cart", "0", "0", "0", "0", "-", "-", "-"]
 
 
+def test_groups_that_are_not_shown_are_counted() -> None:
+    """Of few who use a screen reader the text says that they are not in the table."""
+    events: list[Event] = [FUNNEL]
+    for n in range(40):
+        needs = {"screen_reader": True} if n < 5 else {}
+        events.append(entered(f"a{n}", "cart", 0, attributes=needs))
+    report = measure(events, by="screen_reader", as_of=at(DAY))
+
+    assert len(page(report).tables[1].rows) == 1
+    assert "5 attempts of groups too small to be shown" in trust(report)
+
+
 def test_by_customer_what_is_counted_are_journeys() -> None:
     """No line calls a customer's journey an attempt."""
     report = measure(shop(), unit="customer", exclude={}, as_of=at(9 * DAY))

@@ -341,6 +341,7 @@ def _trust(report: "Report") -> str:
             said += [f"{problems.torn:,} torn and {problems.unreadable:,} unreadable lines"]
     said += _counted(facts.excluded_attempts, "attempt", "excluded")
     said += _counted(facts.without_step, _unit(report), "at no step left out")
+    said += _counted(report.withheld, _unit(report), "of groups too small to be shown")
     said += _counted(facts.values_missing, "cart", "of unknown value")
     if len(facts.definitions) > 1:
         newest = facts.definitions[-1].since
