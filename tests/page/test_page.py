@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 import re
+from collections.abc import Sequence
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -445,14 +446,16 @@ def test_a_closed_funnel_tells_nobody_who_paid_as_gone():
     assert (first_fix(report), page.facts["order_row"], report.ordered) == ({}, 40, 80)
 
 
-def drawn(treated: int, held: int, buyers: tuple[int, int]) -> list[Event]:
+def drawn(
+    treated: int, held: int, buyers: tuple[int, int], shares: Sequence[str | None] = (None,)
+) -> list[Event]:
     """Abandoned checkouts of two arms, some of which are paid in the end."""
     found: list[Event] = [declared()]
     for arm, number, bought in (("treated", treated, buyers[0]), ("holdout", held, buyers[1])):
         for n in range(number):
             name = f"{arm}-{n}"
             found.append(entered(name, "cart", n, eur("10"), customer_id=name))
-            found.append(assigned(name, n + 40, arm))
+            found.append(assigned(name, n + 40, arm, share=shares[n % len(shares)]))
             if arm == "treated":
                 found.append(sent(name, n + 41))
             if n < bought:
@@ -525,6 +528,21 @@ def test_arms_that_were_not_followed_say_nothing_yet():
     report = measure(drawn(20, 20, (2, 1)))
 
     assert "nobody was followed for long enough yet" in report_page(report).to_digest()
+
+
+@pytest.mark.parametrize(
+    ("shares", "sentence"),
+    [
+        (("0.5", "0.5"), "reminding brought 70 more buyers"),
+        (("0.1", "0.1"), "the split into two arms is broken"),
+        (("0.5", "0.4"), "the share that is held out changed; measure each part by itself"),
+    ],
+)
+def test_a_split_that_says_nothing_is_told_as_what_it_is(shares, sentence):
+    """One that has not the share that was drawn is broken, one that was drawn anew is not."""
+    report = measure(drawn(200, 200, (90, 20), shares), as_of=moment(30 * DAY))
+
+    assert sentence in report_page(report).to_digest()
 
 
 def test_failures_are_told_by_what_came_of_them(report):

@@ -352,6 +352,8 @@ def why(tell: Tell) -> Inlines:
         return tell.say("all customers are in one arm, so there is nobody to compare with")
     if not treated["followed"] or not holdout["followed"]:
         return tell.say("nobody was followed for long enough yet")
+    if tell.at("report.incremental.split.p_value") is None:
+        return tell.say("the share that is held out changed; measure each part by itself")
     return tell.say("the split into two arms is broken; find out why first")
 
 
