@@ -59,9 +59,9 @@ class PageFile:
                 theme=Theme(**look),
                 marks=tuple(_mark(one) for one in settings.get("marks", [])),
                 spend_by=str(spend["by"]),
-                spend={name: _money(said) for name, said in spend["channels"].items()},
+                spend={name: _money(name, said) for name, said in spend["channels"].items()},
             )
-        except (ConfigError, EventError) as error:
+        except ConfigError as error:
             raise ConfigError(f"{file}: {error}") from None
         except (AttributeError, KeyError, TypeError):
             raise ConfigError(f"{file}: not as a page's file is; {_SHAPE}") from None
@@ -74,6 +74,10 @@ def _mark(one: Mapping[str, Any]) -> Mark:
     return Mark(date(day.year, day.month, day.day), str(one["name"]))
 
 
-def _money(said: str) -> Money:
+def _money(channel: str, said: str) -> Money:
     currency, _, amount = said.partition(" ")
-    return Money(amount, currency)
+    try:
+        return Money(amount, currency)
+    except EventError:
+        msg = f"spend: {channel!r:.100} is {said!r:.100}; write it as 'EUR 400.00'"
+        raise ConfigError(msg) from None

@@ -37,6 +37,12 @@ def _readable(_: object, attribute: "attrs.Attribute[str]", colour: object) -> N
         raise ConfigError(msg)
 
 
+def _text(_: object, attribute: "attrs.Attribute[str | None]", said: object) -> None:
+    if said is not None and not isinstance(said, str):
+        msg = f"theme: {attribute.name} is {said!r:.50}; write it as text: 'Lamps & Co'"
+        raise ConfigError(msg)
+
+
 @attrs.frozen(kw_only=True)
 class Theme:
     """What a page looks like.
@@ -49,7 +55,8 @@ class Theme:
         second: Of what was lost; the same holds.
 
     Raises:
-        ConfigError: The logo cannot be used, or a colour is none or cannot be read.
+        ConfigError: The name is no text, the logo cannot be used, or a colour is none or cannot be
+            read.
 
     Example:
         >>> Theme(name="Lamps & Co", colour="#0b6e4f").second
@@ -62,7 +69,7 @@ class Theme:
     .. versionadded:: 0.1.0
     """
 
-    name: str | None = None
+    name: str | None = attrs.field(default=None, validator=_text)
     logo: Path | str | None = None
     colour: str = attrs.field(default="#1c5d99", validator=_readable)
     second: str = attrs.field(default="#b0440c", validator=_readable)
