@@ -304,6 +304,15 @@ def test_a_trend_is_by_what_has_enough_in_it(days, each, every):
     assert report_page(measure([declared(), *events])).facts["trend"]["every"] == every
 
 
+def test_a_trend_is_said_to_change_only_where_it_can(report):
+    """Once nothing is open any more, the latest rates will stay."""
+    events = [declared(), entered("a", "cart", 0, eur("1"))]
+    later = "The latest ones had less time to be won back"
+
+    assert later in report_page(report).to_markdown()
+    assert later not in report_page(measure(events, as_of=moment(30 * DAY))).to_markdown()
+
+
 def test_a_page_of_nothing(report):
     """An empty log has a page that says so, with all sections."""
     html = measure([declared()]).to_html()

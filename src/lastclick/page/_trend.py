@@ -121,7 +121,9 @@ def _chart(tell: Tell) -> Chart:
         tell.say(
             "The latest ones had less time to be won back, so their rate looks worse than it will "
             "be."
-        ),
+        )
+        if tell.at("report.outcomes.in_flight") or tell.at("report.outcomes.recoverable")
+        else (),
     )
 
 
