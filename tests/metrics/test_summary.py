@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import attrs
 import pytest
 
 from lastclick import Money, Step, measure, read_log
@@ -307,6 +308,34 @@ def test_groups_that_are_not_shown_are_counted() -> None:
 
     assert len(page(report).tables[1].rows) == 1
     assert "5 attempts of groups too small to be shown" in trust(report)
+
+
+def test_groups_can_be_told_apart() -> None:
+    """A number and its text, no value and a text that says so, and an empty text."""
+    values = (1, "1", None, "not given", "", "web")
+    events: list[Event] = [FUNNEL]
+    for n, value in enumerate(values):
+        given = {} if value is None else {"shop": value}
+        events.append(entered(f"a{n}", "cart", 0, attributes=given))
+    report = measure(events, by="shop", as_of=at(DAY))
+
+    names = {row[0] for row in page(report).tables[1].rows}
+    assert names == {"1", '"1"', "not given", '"not given"', '""', "web"}
+
+
+def test_refunds_that_were_not_netted_are_counted() -> None:
+    """Of an order that is not in the log, they take nothing from the revenue."""
+    events = [FUNNEL, entered("a", "cart", 0), refunded("gone", 1, eur("5.00"))]
+
+    assert "1 refund not netted" in trust(measure(events, as_of=at(DAY)))
+
+
+def test_a_year_has_four_digits() -> None:
+    """Also where a clock is centuries off."""
+    report = measure([FUNNEL, entered("a", "cart", 0)], as_of=at(DAY), timezone="UTC")
+    early = attrs.evolve(report, as_of=datetime(1, 1, 1, tzinfo=UTC))
+
+    assert page(early).title[2] == "as of 0001-01-01 00:00"
 
 
 def test_by_customer_what_is_counted_are_journeys() -> None:

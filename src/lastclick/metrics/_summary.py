@@ -1,5 +1,6 @@
 """What a report says about itself, in lines and tables. Computes nothing."""
 
+from collections import Counter
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -79,7 +80,7 @@ def _title(report: "Report") -> list[str]:
     else:
         here = local(report.as_of, ZoneInfo(report.timezone))
         chosen = "" if report.as_of_chosen else " (last event)"
-        as_of = f"as of {here:%Y-%m-%d %H:%M}{chosen}"
+        as_of = f"as of {here.isoformat(' ')[:16]}{chosen}"
     limits = (
         f"abandon after {span(report.abandon_after)}, recover within {span(report.recover_within)}"
     )
@@ -302,13 +303,13 @@ def _steps(report: "Report") -> Table:
 
 def _groups(report: "Report") -> Table:
     rows = []
+    named = Counter(_named(value) for value in report.groups)
     for value, group in report.groups.items():
-        values = value if isinstance(value, tuple) else (value,)
-        name = ", ".join("not given" if one is None else str(one) for one in values)
+        name = _named(value)
         rate = group.abandonment_rate
         rows.append(
             [
-                name,
+                name if named[name] == 1 else _named(value, quoted=True),
                 f"{group.started:,}",
                 f"{group.decided:,}",
                 f"{group.ordered:,}",
@@ -320,6 +321,19 @@ def _groups(report: "Report") -> Table:
     header = ["started", "decided", "ordered", "abandonment %"]
     header += ["lost (expected)", "recoverable (expected)"]
     return Table([", ".join(report.by), *header], rows)
+
+
+def _named(value: object, *, quoted: bool = False) -> str:
+    """A group by its values; text in quotes where it would be blank or read as another's."""
+    values = value if isinstance(value, tuple) else (value,)
+    return ", ".join(
+        "not given"
+        if one is None
+        else f'"{one}"'
+        if isinstance(one, str) and (quoted or not one.strip())
+        else str(one)
+        for one in values
+    )
 
 
 def _expected(losses: Mapping[str, Loss]) -> str:
@@ -341,11 +355,15 @@ def _trust(report: "Report") -> str:
             said += [f"{problems.torn:,} torn and {problems.unreadable:,} unreadable lines"]
     said += _counted(facts.excluded_attempts, "attempt", "excluded")
     said += _counted(facts.without_step, _unit(report), "at no step left out")
+    loose = (
+        facts.refunds_without_order + facts.refunds_other_currency + facts.refunds_without_amount
+    )
+    said += _counted(loose, "refund", "not netted")
     said += _counted(report.withheld, _unit(report), "of groups too small to be shown")
     said += _counted(facts.values_missing, "cart", "of unknown value")
     if len(facts.definitions) > 1:
         newest = facts.definitions[-1].since
-        said += [f"{len(facts.definitions)} definitions (the latest of {newest:%Y-%m-%d})"]
+        said += [f"{len(facts.definitions)} definitions (the latest of {newest.date()})"]
     if facts.last_event_alone_h >= FAR_HOURS and not report.as_of_chosen:
         said += [f"the last event comes {facts.last_event_alone_h:,} h after the one before it"]
     return f"Trust: {', '.join(said)}. More: report.quality"
