@@ -107,6 +107,17 @@ def test_repeat_customers_are_clusters_or_it_is_said() -> None:
     assert found.abandonment.rate.assumes == found.steps["cart"].assumes
 
 
+def test_periods_say_that_they_take_customers_as_apart() -> None:
+    """Which attempts are one customer's is not in the counts of a day: each part says so."""
+    log = [event for week in (0, 7) for event in shop(40, week, customer_id=f"u{week}")]
+    trend = measure(log, as_of=at(90 * DAY)).trend("week").values()
+
+    found = compare(*trend)
+
+    parts = [found.abandonment.change, found.abandonment.rate, found.steps["cart"]]
+    assert {one.assumes for one in parts} == {"attempts of one customer are apart from each other"}
+
+
 def shop(buy: int, day: int = 0, **more: Any) -> list[Event]:
     """A hundred attempts on a day, of which some order for ten euro."""
     events: list[Event] = [declared()]

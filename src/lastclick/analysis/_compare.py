@@ -8,7 +8,7 @@ import attrs
 from lastclick._money import UNITS
 from lastclick.errors import ConfigError
 from lastclick.metrics import Estimate, RateAndMix, Report
-from lastclick.metrics._clustered import APART, clustered_difference, several
+from lastclick.metrics._clustered import clustered_difference
 from lastclick.metrics._completion import NOT_BY_DAY
 from lastclick.metrics._means import ratio_difference
 from lastclick.metrics._mix import rate_and_mix
@@ -27,7 +27,8 @@ class Comparison(Plain):
         abandonment: The change of the abandonment rate, with customers as clusters: of it, what is
             due to changes within segments (``rate``), and what to their having grown or shrunk
             (``mix``). These, and what follows, take attempts of one customer as apart from each
-            other, and say so in ``assumes`` where customers have several.
+            other, and say so in ``assumes`` where customers have several. Between periods of a
+            trend, which do not know their customers, all do so.
         recovery: The change of the recovery rate.
         steps: By step that both reports have, the change of the drop-off rate.
         revenue_per_checkout: By currency, the change of net revenue per started checkout.
@@ -85,15 +86,15 @@ def compare(before: Report, after: Report) -> Comparison:
     known = [step.name for step in before.steps]
     whole = rate_and_mix(_segments(before), _segments(after))
     later, earlier = after._abandoned(), before._abandoned()
-    change = whole.change
-    if later.x and earlier.x:
-        change = clustered_difference(later, earlier)
-    together = several(later) or several(earlier)
+    apart = after._apart() or before._apart()
 
     def said(one: Estimate) -> Estimate:
         """With what must be true, where it may not be."""
-        return attrs.evolve(one, assumes=APART) if together and one.low is not None else one
+        return one if one.low is None else attrs.evolve(one, assumes=apart)
 
+    change = said(whole.change)
+    if later.x and earlier.x:
+        change = clustered_difference(later, earlier)
     return Comparison(
         abandonment=attrs.evolve(whole, change=change, rate=said(whole.rate), mix=said(whole.mix)),
         recovery=said(_change(before.recovery_rate, after.recovery_rate)),

@@ -9,10 +9,8 @@ from lastclick._money import Money
 from lastclick.errors import ConfigError
 from lastclick.metrics import Estimate, Rate, Report, rate
 from lastclick.metrics._clustered import (
-    APART,
     chance_of_difference,
     design_effect,
-    several,
 )
 from lastclick.metrics._plain import Plain
 from lastclick.metrics._proportions import difference
@@ -136,11 +134,9 @@ def priorities(report: Report, *, smallest: int = SMALLEST) -> Priorities:
             all_of_it = report.steps[step.name]
             elsewhere = rate(all_of_it.dropped - step.dropped, all_of_it.reached - step.reached)
             segments.append(_row(group, step.name, value, whole=False, elsewhere=elsewhere))
-    rows = report._completed()
-    effect = design_effect(rows)
+    effect = design_effect(report._completed())
     known = [_chance(row, effect) for row in segments]
-    if several(rows):
-        segments = [_apart(row) for row in segments]
+    segments = [_said(row, report._apart()) for row in segments]
     adjusted = iter(benjamini_hochberg([p for p in known if p is not None]))
     for row, p in zip(segments, known, strict=True):
         if p is None or row.worse is None or row.worse.estimate is None:
@@ -171,10 +167,10 @@ def _chance(row: Priority, effect: float) -> float | None:
     return chance_of_difference(row.dropped, row.reached, *other, effect=effect)
 
 
-def _apart(row: Priority) -> Priority:
+def _said(row: Priority, apart: str | None) -> Priority:
     if row.worse is None or row.worse.low is None:
         return row
-    return attrs.evolve(row, worse=attrs.evolve(row.worse, assumes=APART))
+    return attrs.evolve(row, worse=attrs.evolve(row.worse, assumes=apart))
 
 
 def _row(

@@ -16,7 +16,7 @@ from lastclick._gather import EXCLUDE, Chosen, Events
 from lastclick._rows import instant
 from lastclick.errors import ConfigError
 from lastclick.events import ORDER
-from lastclick.metrics._clustered import clustered_share
+from lastclick.metrics._clustered import APART, clustered_share, several
 from lastclick.metrics._columns import of_reports, of_steps
 from lastclick.metrics._completion import (
     NOT_BY_DAY,
@@ -590,6 +590,10 @@ class Report:
 
     def _abandoned(self) -> Pairs:
         return abandoned_by_customer(self._span or {})
+
+    def _apart(self) -> str | None:
+        """What is taken for granted where customers are no clusters: a period knows none of them."""
+        return APART if self._span is None or several(self._completed()) else None
 
     def _clusters(self, currency: str) -> Pairs:
         return clusters(self._span or {}, currency)
