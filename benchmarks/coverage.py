@@ -35,6 +35,7 @@ from lastclick.metrics._planning import arm_size
 from lastclick.metrics._proportions import agresti_coull, difference, wilson
 from lastclick.metrics._quantiles import quantile
 from lastclick.metrics._sequential import confidence_sequence, sequential_sample_ratio
+from lastclick.metrics._step_value import step_value
 from lastclick.metrics._survival import kaplan_meier
 from lastclick.metrics._tests import sample_ratio
 from lastclick.metrics._weighted import weighted_mean
@@ -372,6 +373,26 @@ def other(random: Random, runs: int, n: int) -> Held:
     return held
 
 
+def better_step(random: Random, runs: int, n: int, share: float) -> Held:
+    """So many enter, half go on, and a share of these orders: orders by a better first step.
+
+    Runs with fewer than two orders have no interval.
+    """
+    held = Held(runs)
+    for _ in range(runs):
+        further = int(random.binomial(n, 0.5))
+        x = int(random.binomial(further, share))
+        orders = Moments(x, x, x)
+        got = step_value([n, further, x], orders, step=0, added=0.01)
+        held.add("by Wilson", got, 0.01 * n * share)
+        if got.low is not None and got.estimate is not None:
+            factor = exp(two_sided(0.95) * sqrt((further - x) / (further * x)))
+            low, high = got.estimate / factor, got.estimate * factor
+            got = Estimate(estimate=got.estimate, low=low, high=high, method="delta", n=n)
+        held.add("delta method", got, 0.01 * n * share)
+    return held
+
+
 def planned(p1: float, p2: float, many: int) -> tuple[int, float]:
     """The size of a planned holdout, and how often its interval is then off 0, exactly."""
     n = round(arm_size(p1, p2, ratio=many))
@@ -516,6 +537,20 @@ def horizon(runs: int, seed: int) -> Iterator[str]:
         )
 
 
+def better(runs: int, seed: int) -> Iterator[str]:
+    """What a better step would bring, where nearly all get past the next one."""
+    yield "## A better first step, half getting past it: orders more\n"
+    shares = (0.5, 0.9, 0.98, 0.995)
+    rows = []
+    for n in (20, 50, 200, 1_000):
+        cells = []
+        for p in shares:
+            held = better_step(np.random.default_rng([seed, n, round(1_000 * p)]), runs, n, p)
+            cells.append(f"{held.cell('delta method')} / {held.cell('by Wilson')}")
+        rows.append([f"{n:,}", *cells])
+    yield table(["enter", *(f"{percent(p)} order" for p in shares)], rows)
+
+
 def rest(runs: int, seed: int) -> Iterator[str]:
     """CUPED, medians, rate and mix; and plans."""
     yield "## Others\n"
@@ -540,7 +575,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1927)
     parser.add_argument("--only", help="one table, by its function's name")
     options = parser.parse_args()
-    simulated = (means, incremental, looks, clusters, horizon, rest)
+    simulated = (means, incremental, looks, clusters, horizon, better, rest)
     parts = [(one.__name__, one) for one in (one_share, two_shares)]
     parts += [(one.__name__, lambda one=one: one(options.runs, options.seed)) for one in simulated]
     print(f"# Coverage, {options.runs:,} runs, seed {options.seed}\n")

@@ -10,6 +10,7 @@ numpy = pytest.importorskip("numpy", reason="needs the group `reference`")
 
 from benchmarks.coverage import (  # noqa: E402
     SHARES,
+    better_step,
     cut_log,
     daily,
     difference_coverage,
@@ -145,6 +146,17 @@ def test_the_other_intervals_hold_too() -> None:
         assert held.share(name) > 0.94 - by_chance(runs)
     for name in ("Welch", "relative"):
         assert arms.share(name) > 0.94 - by_chance(runs)
+
+
+@pytest.mark.parametrize("share", [0.5, 0.98])
+def test_a_better_step_is_unsure_where_nearly_all_got_past_the_next(share: float) -> None:
+    """By Wilson's limits it holds; by the delta method it is next to sure where all got past."""
+    runs = 1_000
+
+    held = better_step(numpy.random.default_rng(8), runs, 50, share)
+
+    assert held.share("by Wilson") > 0.94 - by_chance(runs)
+    assert share == 0.5 or held.share("delta method") < 0.5
 
 
 def test_a_plan_keeps_its_promise() -> None:

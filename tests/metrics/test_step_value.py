@@ -60,6 +60,14 @@ def test_the_variance_is_that_of_simulated_funnels() -> None:
     assert sum(computed) / len(computed) == pytest.approx(spread, rel=0.1)
 
 
+def test_all_of_three_are_not_all_for_certain() -> None:
+    """Where all got past the other steps the lower limit is Wilson's, and the upper one the most."""
+    got = step_value([40, 3, 3], Moments(3, 3, 3), step=0, added=0.1)
+
+    assert got.estimate == pytest.approx(4)
+    assert (got.low, got.high) == pytest.approx((4 * 0.438503, 4), rel=1e-5)
+
+
 def test_what_cannot_be_has_a_reason() -> None:
     """No orders, a step beyond 100 %, or a single order: it says so."""
     assert step_value([9, 0], Moments(0, 0, 0), step=0, added=0.1).reason == "no orders"

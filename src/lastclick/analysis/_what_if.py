@@ -1,14 +1,13 @@
 """What a better step would bring, all else being as it was."""
 
 from collections.abc import Mapping
-from math import exp, log, prod
+from math import prod
 
 import attrs
 
 from lastclick._money import UNITS
 from lastclick.errors import ConfigError
 from lastclick.metrics import Estimate, Report
-from lastclick.metrics._distributions import two_sided
 from lastclick.metrics._means import Moments
 from lastclick.metrics._plain import Plain
 from lastclick.metrics._step_value import step_value
@@ -150,14 +149,11 @@ def _value(
     ]
     total = base * (prod(factors) - 1)
     known = attrs.evolve(parts[0], estimate=total, low=None, high=None)
-    widths = [
-        log(abs(one.high / one.low)) / (2 * two_sided(one.confidence))
-        for one in parts
-        if one.low and one.high
-    ]
-    if len(widths) < len(parts):
-        return attrs.evolve(known, reason="too few orders for an interval")
+    if any(one.low is None for one in parts):
+        return known
     # All parts rest on the same revenue: the widest of them holds for their sum.
-    factor = exp(two_sided(known.confidence) * max(map(abs, widths)))
-    low, high = sorted((total / factor, total * factor))
+    ends = [
+        end / one.estimate for one in parts if one.estimate for end in (one.low, one.high) if end
+    ]
+    low, high = sorted((total * min(ends, default=1.0), total * max(ends, default=1.0)))
     return attrs.evolve(known, low=low, high=high)

@@ -1,13 +1,15 @@
 """What a better step would bring."""
 
 from collections.abc import Sequence
-from math import exp, sqrt
+from itertools import pairwise
+from math import exp, log, sqrt
 
 import attrs
 
 from lastclick.metrics._distributions import two_sided
 from lastclick.metrics._estimate import CONFIDENCE, Estimate
 from lastclick.metrics._means import Moments
+from lastclick.metrics._proportions import wilson
 
 
 def step_value(
@@ -22,9 +24,11 @@ def step_value(
     """Revenue that a step would bring if more got past it, all else being as it was.
 
     Revenue is R = N·A·Πp: entrants, mean order value, and the share p that gets past each step.
-    Raising p_j by Δ adds m·R·Δ/p_j. The limits are log-normal, by the delta method: variance
-    Σ(1-p_i)/(n_i·p_i) + s²_A/(n_A·A²) of the logarithm, over the other steps, since Δ is stated and
-    p_j cancels.
+    Raising p_j by Δ adds m·R·Δ/p_j. The limits come of those of the parts, squared and added as
+    logarithms: Wilson's of the shares of the other steps, since Δ is stated and p_j cancels, and
+    A·exp(± z·s_A/(√n_A·A)) of the order value. So they do not meet where all got past. Zou, G. Y.
+    and Donner, A. (2008), *Construction of confidence limits about effect measures: a general
+    approach*, Statistics in Medicine 27, 1693-1702.
 
     Args:
         reached: How many reached each step, in order, and last how many ordered.
@@ -51,10 +55,12 @@ def step_value(
     )
     if order_value.n < 2 or mean <= 0:
         return attrs.evolve(known, reason="too few orders for an interval")
-    variance = float(order_value.variance) / (order_value.n * mean**2)
-    for at, here in enumerate(reached[:-1]):
+    z = two_sided(confidence)
+    below = above = z**2 * float(order_value.variance) / (order_value.n * mean**2)
+    for at, (here, further) in enumerate(pairwise(reached)):
         if at != step:
-            variance += (here - reached[at + 1]) / (here * reached[at + 1])
-    factor = exp(two_sided(confidence) * sqrt(variance))
-    low, high = sorted((value / factor, value * factor))
+            least, most = wilson(further, here, confidence)
+            below += log(further / here / least) ** 2
+            above += log(most * here / further) ** 2
+    low, high = sorted((value * exp(-sqrt(below)), value * exp(sqrt(above))))
     return attrs.evolve(known, low=low, high=high)
