@@ -393,6 +393,29 @@ def better_step(random: Random, runs: int, n: int, share: float) -> Held:
     return held
 
 
+def few_orders(random: Random, runs: int, orders: int) -> Held:
+    """Money from few orders: a tenth of the checkouts order, so many in all, or in the smaller arm.
+
+    The step is one that half get past, and of these a fifth order.
+    """
+    n, share = 10 * orders, 0.1
+    held = Held(runs)
+
+    def arm(size: int) -> Pairs:
+        got = moments(size, sales(random, int(random.binomial(size, share))))
+        return Pairs(size, got.total, size, got.squares, size, got.total)
+
+    for _ in range(runs):
+        one, many = arm(n), arm(9 * n)
+        held.add("revenue per checkout", ratio(one), share * MEAN_CENTS)
+        held.add("difference, 9 to 1", ratio_difference(many, one), 0.0)
+        further = int(random.binomial(n, 0.5))
+        x = int(random.binomial(further, 2 * share))
+        got = step_value([n, further, x], moments(x, sales(random, x)), step=0, added=0.01)
+        held.add("better step", got, 0.01 * n * 2 * share * MEAN_CENTS)
+    return held
+
+
 def planned(p1: float, p2: float, many: int) -> tuple[int, float]:
     """The size of a planned holdout, and how often its interval is then off 0, exactly."""
     n = round(arm_size(p1, p2, ratio=many))
@@ -551,6 +574,17 @@ def better(runs: int, seed: int) -> Iterator[str]:
     yield table(["enter", *(f"{percent(p)} order" for p in shares)], rows)
 
 
+def money(runs: int, seed: int) -> Iterator[str]:
+    """Means of revenue by how many orders they come from."""
+    yield "## Money from few orders\n"
+    names = ["revenue per checkout", "difference, 9 to 1", "better step"]
+    rows = []
+    for orders in (2, 5, 10, 20, 50, 200):
+        held = few_orders(np.random.default_rng([seed, orders]), runs, orders)
+        rows.append([f"{orders}", *map(held.cell, names)])
+    yield table(["orders", *names], rows)
+
+
 def rest(runs: int, seed: int) -> Iterator[str]:
     """CUPED, medians, rate and mix; and plans."""
     yield "## Others\n"
@@ -575,7 +609,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1927)
     parser.add_argument("--only", help="one table, by its function's name")
     options = parser.parse_args()
-    simulated = (means, incremental, looks, clusters, horizon, better, rest)
+    simulated = (means, incremental, looks, clusters, horizon, better, money, rest)
     parts = [(one.__name__, one) for one in (one_share, two_shares)]
     parts += [(one.__name__, lambda one=one: one(options.runs, options.seed)) for one in simulated]
     print(f"# Coverage, {options.runs:,} runs, seed {options.seed}\n")

@@ -44,6 +44,7 @@ def test_steps_and_revenue_have_their_change() -> None:
     assert found.steps["cart"].estimate == pytest.approx(-0.10)
     assert found.steps["cart"].method == "newcombe"
     assert found.revenue_per_checkout["EUR"].estimate == pytest.approx(1)
+    assert found.revenue_per_checkout["EUR"].assumes == "order values are not skewed"
     assert found.abandonment.rate.estimate == pytest.approx(-0.10)
     assert found.recovery.estimate == 0.0
 

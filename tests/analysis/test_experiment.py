@@ -27,6 +27,17 @@ def report(**variants: tuple[int, int]) -> Report:
     return measure(events, by="variant", as_of=at(30 * DAY))
 
 
+def test_revenue_from_few_orders_says_what_it_takes_for_granted() -> None:
+    """The variant with fewer orders decides; from 50 on nothing is said."""
+    few = experiment(report(a=(60, 100), b=(40, 100)), control="a").variants["b"]
+    many = experiment(report(a=(60, 100), b=(50, 100)), control="a").variants["b"]
+
+    assert few.revenue["EUR"].assumes == "order values are not skewed"
+    assert many.revenue["EUR"].assumes is None
+    assert few.more is not None
+    assert few.more.assumes is None
+
+
 def test_a_variant_is_told_beside_the_control() -> None:
     """Completion by Newcombe, revenue by customers, limits for daily looks, adjusted p-values."""
     found = experiment(report(a=(400, 1000), b=(460, 1000), c=(410, 1000)), control="a")

@@ -111,6 +111,16 @@ def test_early_revenue_gives_the_young_their_time() -> None:
         report(*old).early_revenue(timedelta(days=8))
 
 
+@pytest.mark.parametrize(("orders", "said"), [(49, "order values are not skewed"), (50, None)])
+def test_money_from_few_orders_says_what_it_takes_for_granted(
+    orders: int, said: str | None
+) -> None:
+    """Below 50 orders one of the large ones has seldom been seen."""
+    got = report(*(checkout(f"c{n}", n, 1 if n < orders else None) for n in range(99)))
+
+    assert got.revenue_per_checkout["EUR"].assumes == said
+
+
 def test_revenue_per_checkout_takes_customers_together() -> None:
     """The mean is over checkouts, and the interval over customers: theirs hang together."""
     events = [

@@ -61,7 +61,7 @@ def test_the_variance_is_that_of_simulated_funnels() -> None:
 
 
 def test_all_of_three_are_not_all_for_certain() -> None:
-    """Where all got past the other steps the lower limit is Wilson's, and the upper one the most."""
+    """Where all got past the other steps the lower end is Wilson's, and the upper one the most."""
     got = step_value([40, 3, 3], Moments(3, 3, 3), step=0, added=0.1)
 
     assert got.estimate == pytest.approx(4)

@@ -10,10 +10,11 @@ from lastclick.errors import ConfigError
 from lastclick.metrics import Estimate, RateAndMix, Report
 from lastclick.metrics._clustered import clustered_difference
 from lastclick.metrics._completion import NOT_BY_DAY
-from lastclick.metrics._means import ratio_difference
+from lastclick.metrics._means import of_orders, ratio_difference
 from lastclick.metrics._mix import rate_and_mix
 from lastclick.metrics._plain import Plain
 from lastclick.metrics._proportions import difference
+from lastclick.metrics._revenue import orders_in
 
 #: The segment of those whose groups are not shown.
 WITHHELD = "withheld"
@@ -112,7 +113,8 @@ def compare(before: Report, after: Report) -> Comparison:
 def _per_checkout(before: Report, after: Report, currency: str) -> Estimate:
     later, earlier = after._clusters(currency), before._clusters(currency)
     if later.n and earlier.n:
-        return ratio_difference(later, earlier).times(1 / UNITS)
+        orders = min(orders_in(report.revenue, currency) for report in (before, after))
+        return of_orders(ratio_difference(later, earlier).times(1 / UNITS), orders)
     nothing = Estimate(method="ratio", n=before.started + after.started)
     if not (before.started and after.started):
         return attrs.evolve(nothing, reason="nothing to divide by")

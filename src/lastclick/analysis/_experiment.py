@@ -12,9 +12,10 @@ from lastclick.errors import ConfigError
 from lastclick.metrics import Estimate, HypothesisTest, Plan, Rate, Report
 from lastclick.metrics._clustered import clustered_difference, clustered_share
 from lastclick.metrics._estimate import CONFIDENCE
-from lastclick.metrics._means import Pairs, ratio_difference
+from lastclick.metrics._means import Pairs, of_orders, ratio_difference
 from lastclick.metrics._plain import Plain, fields
 from lastclick.metrics._planning import POWER, arm_size
+from lastclick.metrics._revenue import orders_in
 from lastclick.metrics._sequential import confidence_sequence, sequential_sample_ratio
 from lastclick.metrics._tests import ALARM, benjamini_hochberg, sample_ratio
 
@@ -150,9 +151,12 @@ def _variant(value: Any, group: Report, control: Report) -> Variant:
             ratio_difference(own, base), planned=PLANNED, buyers=own.y + base.y
         )
         revenue = {
-            currency: ratio_difference(
-                group._clusters(currency), control._clusters(currency)
-            ).times(1 / UNITS)
+            currency: of_orders(
+                ratio_difference(group._clusters(currency), control._clusters(currency)).times(
+                    1 / UNITS
+                ),
+                min(orders_in(one.revenue, currency) for one in (group, control)),
+            )
             for currency in sorted({*group.revenue, *control.revenue})
         }
     return Variant(

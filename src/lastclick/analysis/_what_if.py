@@ -8,7 +8,7 @@ import attrs
 from lastclick._money import UNITS
 from lastclick.errors import ConfigError
 from lastclick.metrics import Estimate, Report
-from lastclick.metrics._means import Moments
+from lastclick.metrics._means import Moments, of_orders
 from lastclick.metrics._plain import Plain
 from lastclick.metrics._step_value import step_value
 
@@ -114,7 +114,7 @@ def _gain(report: Report, changes: Mapping[str, float]) -> Gain:
         more = _value(report, changes, orders, rescued)
         money = {}
         for currency, value in values.items():
-            one = _value(report, changes, value, rescued)
+            one = of_orders(_value(report, changes, value, rescued), value.n)
             # The orders of this currency are a part of all that the steps lead to.
             money[currency] = one.times(value.n / (report.ordered or 1) / UNITS)
         found.append((more, money))

@@ -7,8 +7,8 @@ import attrs
 from lastclick._money import UNITS
 from lastclick.metrics._counts import Key
 from lastclick.metrics._estimate import Estimate, HypothesisTest
-from lastclick.metrics._means import Moments, Pairs, ratio
-from lastclick.metrics._revenue import Revenue
+from lastclick.metrics._means import Moments, Pairs, of_orders, ratio
+from lastclick.metrics._revenue import Revenue, orders_in
 from lastclick.metrics._survival import Curve, kaplan_meier, log_rank
 from lastclick.metrics._weighted import weighted_mean
 
@@ -64,10 +64,17 @@ def early_revenue(total: Mapping[Key, int], seconds: int) -> dict[str, Estimate]
     return found
 
 
-def revenue_per_checkout(span: Mapping[Key, int]) -> dict[str, Estimate]:
+def revenue_per_checkout(
+    span: Mapping[Key, int], earned: Mapping[str, Revenue]
+) -> dict[str, Estimate]:
     """Net revenue per started checkout, customers as clusters."""
     currencies = sorted({str(key[2]) for key in span if key[:2] == ("cluster", "y")})
-    return {currency: ratio(clusters(span, currency)).times(1 / UNITS) for currency in currencies}
+    return {
+        currency: of_orders(
+            ratio(clusters(span, currency)).times(1 / UNITS), orders_in(earned, currency)
+        )
+        for currency in currencies
+    }
 
 
 def per_checkout(earned: Mapping[str, Revenue], started: int) -> dict[str, Estimate]:

@@ -14,6 +14,8 @@ from lastclick.metrics._estimate import CONFIDENCE, Estimate
 
 #: Below so many buyers in an arm no mean of revenue has an interval that holds: its tail is heavy.
 ENOUGH_BUYERS = 50
+#: What an interval of money takes for granted where it comes from fewer orders.
+EVEN = "order values are not skewed"
 
 _FEW = "fewer than two in an arm"
 #: A mean is divided by only where it is so many standard errors above 0; below, the delta method
@@ -166,6 +168,13 @@ def cuped(treated: Pairs, control: Pairs, confidence: float = CONFIDENCE) -> Est
     return _with_interval(
         known, value, [(arm.less(slope) / arm.n, arm.n) for arm in (treated, control)]
     )
+
+
+def of_orders(one: Estimate, orders: int) -> Estimate:
+    """An estimate of money from so many orders, with what must be true where these are few."""
+    if one.low is None or orders >= ENOUGH_BUYERS:
+        return one
+    return attrs.evolve(one, assumes=EVEN if one.assumes is None else f"{one.assumes}, and {EVEN}")
 
 
 def ratio_variance(rows: Pairs) -> Fraction:

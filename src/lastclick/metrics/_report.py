@@ -592,7 +592,7 @@ class Report:
         return abandoned_by_customer(self._span or {})
 
     def _apart(self) -> str | None:
-        """What is taken for granted where customers are no clusters: a period knows none of them."""
+        """What is taken for granted where customers are no clusters; a period knows none."""
         return APART if self._span is None or several(self._completed()) else None
 
     def _clusters(self, currency: str) -> Pairs:
@@ -981,7 +981,7 @@ def _report(
         completion=completion(everything),
         revenue_per_checkout=per_checkout(earned, started)
         if span is None
-        else revenue_per_checkout(span),
+        else revenue_per_checkout(span, earned),
         revenue=earned,
         cancelled_orders=sum(n for key, n in total.items() if key[0] == "cancelled_orders"),
         lost_revenue=losses(total, chance, outcome=Outcome.LOST),

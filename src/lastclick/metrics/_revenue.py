@@ -112,6 +112,11 @@ def revenue(counts: Mapping[Key, int]) -> dict[str, Revenue]:
     return found
 
 
+def orders_in(earned: Mapping[str, Revenue], currency: str) -> int:
+    """How many orders have a total in a currency."""
+    return earned[currency].orders if currency in earned else 0
+
+
 def recovered(counts: Mapping[Key, int]) -> dict[str, Recovered]:
     """Order totals won back, by currency and kind."""
     kinds = (
