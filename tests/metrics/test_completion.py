@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from lastclick import Report, measure
+from lastclick import Money, Report, measure
 from lastclick.errors import ConfigError
 from lastclick.events import Event
 from tests.metrics.shop import DAY, at, cancelled, declared, entered, eur, ordered, refunded
@@ -119,6 +119,28 @@ def test_money_from_few_orders_says_what_it_takes_for_granted(
     got = report(*(checkout(f"c{n}", n, 1 if n < orders else None) for n in range(99)))
 
     assert got.revenue_per_checkout["EUR"].assumes == said
+
+
+@pytest.mark.parametrize("apart", [0, 1])
+def test_early_revenue_counts_the_orders_of_its_own_currency(apart: int) -> None:
+    """Two orders in dollars have no interval for sixty in euro, whether at one second or not."""
+    dollars = [
+        event
+        for n in range(2)
+        for event in (
+            entered(f"d{n}", "cart", n),
+            ordered(f"d{n}", f"o-d{n}", n + 1 + apart, Money("50.00", "USD")),
+        )
+    ]
+    euros = (checkout(f"c{n}", n, 1 if n < 60 else None) for n in range(98))
+
+    got = report(*euros, dollars).early_revenue(timedelta(days=1))
+
+    assert got["EUR"].low is not None
+    assert (got["USD"].low, got["USD"].reason) == (
+        None,
+        "fewer than 50 bought, too few for an interval",
+    )
 
 
 def test_revenue_per_checkout_takes_customers_together() -> None:

@@ -59,7 +59,9 @@ def early_revenue(total: Mapping[Key, int], seconds: int) -> dict[str, Estimate]
             )
             for second, number in paid.items()
         }
-        one = weighted_mean(bought, still_open, horizon=seconds)
+        then = sum(one.n for second, one in bought.items() if one.squares and second <= seconds)
+        own = min(then, total.get(("priced", currency), 0))  # others buy at the same second
+        one = weighted_mean(bought, still_open, horizon=seconds, buyers=own)
         found[currency] = one.times(1 / UNITS)
     return found
 

@@ -15,6 +15,7 @@ def weighted_mean(
     without: Mapping[int, int],
     *,
     horizon: int,
+    buyers: int | None = None,
     confidence: float = CONFIDENCE,
 ) -> Estimate:
     """Revenue per attempt within a horizon of its start, some attempts being younger than that.
@@ -30,6 +31,7 @@ def weighted_mean(
         bought: By seconds from the start to the order, the revenue of those who bought then.
         without: By seconds, how many were last seen then without an order.
         horizon: In seconds.
+        buyers: How many bought in the currency of the revenue, at most; None for all who bought.
         confidence: Of the interval.
     """
     n = sum(money.n for money in bought.values()) + sum(without.values())
@@ -70,7 +72,9 @@ def weighted_mean(
         spread += (money.squares - 2 * mean * money.total + mean**2 * money.n) / seen
     error = sqrt(max(spread, 0.0)) / n  # none may come out a last digit below 0
     known = attrs.evolve(unknown, estimate=mean, standard_error=error)
-    if sum(money.n for _, money, _, _ in passed) < ENOUGH_BUYERS:
+    if buyers is None:
+        buyers = sum(money.n for _, money, _, _ in passed)
+    if buyers < ENOUGH_BUYERS:
         why = f"fewer than {ENOUGH_BUYERS} bought, too few for an interval"
         return attrs.evolve(known, reason=why)
     if error == 0 or mean <= 0:
