@@ -36,6 +36,7 @@ from lastclick.metrics._proportions import agresti_coull, difference, wilson
 from lastclick.metrics._quantiles import quantile
 from lastclick.metrics._sequential import confidence_sequence, sequential_sample_ratio
 from lastclick.metrics._step_value import step_value
+from lastclick.metrics._steps import pass_rate
 from lastclick.metrics._survival import kaplan_meier
 from lastclick.metrics._tests import sample_ratio
 from lastclick.metrics._weighted import weighted_mean
@@ -282,6 +283,25 @@ def quiet_weeks(random: Random, runs: int, *, repeat: bool, reckoned: bool) -> f
         effect = design_effect(pairs(by_customer, tries)) if reckoned else 1.0
         alarms += bool(_search(series, 0.05, effect))
     return alarms / runs
+
+
+def steady_weeks(random: Random, runs: int, weeks: int) -> tuple[float, float]:
+    """A step that 85 of 100 pass, 100 of them a week: how often it is called worse than it was.
+
+    By limits of the best four weeks as if there were no others, and by those of `works_well`.
+    """
+    plainly = called = 0
+    for _ in range(runs):
+        passed = random.binomial(100, 0.85, weeks)
+        by_week = {date.fromordinal(740_000 + 7 * k): (int(x), 100) for k, x in enumerate(passed)}
+        got = pass_rate(by_week)
+        if got.gap.low is None:
+            continue
+        best, latest = got.best, got.latest
+        alone = difference(best.numerator, best.denominator, latest.numerator, latest.denominator)
+        plainly += alone.low is not None and alone.low > 0
+        called += got.gap.low > 0
+    return plainly / runs, called / runs
 
 
 def within_a_week(newcomers: float) -> float:
@@ -585,6 +605,16 @@ def money(runs: int, seed: int) -> Iterator[str]:
     yield table(["orders", *names], rows)
 
 
+def steady(runs: int, seed: int) -> Iterator[str]:
+    """A step that works as well as ever: how often it is called worse."""
+    yield "## A steady step: how often its latest four weeks are called worse than its best\n"
+    rows = []
+    for weeks in (8, 13, 26, 52, 104):
+        alarms = steady_weeks(np.random.default_rng([seed, weeks]), runs, weeks)
+        rows.append([f"{weeks}", *(f"{one:.3f}" for one in alarms)])
+    yield table(["weeks", "as if there were no others", "the best of many"], rows)
+
+
 def rest(runs: int, seed: int) -> Iterator[str]:
     """CUPED, medians, rate and mix; and plans."""
     yield "## Others\n"
@@ -609,7 +639,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1927)
     parser.add_argument("--only", help="one table, by its function's name")
     options = parser.parse_args()
-    simulated = (means, incremental, looks, clusters, horizon, better, money, rest)
+    simulated = (means, incremental, looks, clusters, horizon, better, money, steady, rest)
     parts = [(one.__name__, one) for one in (one_share, two_shares)]
     parts += [(one.__name__, lambda one=one: one(options.runs, options.seed)) for one in simulated]
     print(f"# Coverage, {options.runs:,} runs, seed {options.seed}\n")

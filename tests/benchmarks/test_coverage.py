@@ -23,6 +23,7 @@ from benchmarks.coverage import (  # noqa: E402
     repeating,
     repeating_arms,
     share_coverage,
+    steady_weeks,
     wald,
     within_a_week,
 )
@@ -171,6 +172,16 @@ def test_money_from_few_orders_is_surer_than_it_is() -> None:
 
     assert all(few.share(name) < 0.85 for name in names)
     assert all(many.share(name) > 0.93 - by_chance(runs) for name in names)
+
+
+def test_a_steady_step_is_seldom_called_worse_than_it_was() -> None:
+    """The best of a year's weeks is partly luck, and its limits reckon with that."""
+    runs = 300
+
+    as_if_alone, called = steady_weeks(numpy.random.default_rng(10), runs, 52)
+
+    assert as_if_alone > 0.15
+    assert called < 0.05 + by_chance(runs, 0.05) / 2
 
 
 def test_a_plan_keeps_its_promise() -> None:

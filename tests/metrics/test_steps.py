@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
@@ -146,6 +146,23 @@ def test_how_well_is_told_against_the_best_own_weeks() -> None:
     assert got.gap.estimate == pytest.approx(0.2)
     assert (got.gap.low or 0) > 0.1
     assert got.reason is None
+
+
+def test_the_best_of_many_weeks_is_partly_luck() -> None:
+    """Beside one earlier window a gap shows that beside nine with as many better weeks does not."""
+    last = {WEEKS[4] + timedelta(weeks=n): (85, 100) for n in range(4)}
+    steady = {WEEKS[0] - timedelta(weeks=n): (86, 100) for n in range(1, 9)}
+    better = dict.fromkeys(WEEKS[:4], (90, 100))
+
+    alone, many = pass_rate({**better, **last}), pass_rate({**steady, **better, **last})
+
+    assert alone.gap.estimate == many.gap.estimate == pytest.approx(0.05)
+    assert alone.gap.low is not None
+    assert many.gap.low is not None
+    assert many.gap.low < 0 < alone.gap.low
+    assert many.gap.confidence == 0.95
+    assert many.gap.p_value == pytest.approx(9 * (alone.gap.p_value or 0))
+    assert many.gap.method == "newcombe, the best of 9"
 
 
 def test_weeks_that_overlap_have_no_interval() -> None:

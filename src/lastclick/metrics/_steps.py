@@ -6,7 +6,7 @@ from datetime import date, timedelta
 import attrs
 
 from lastclick.metrics._counts import Key
-from lastclick.metrics._estimate import Estimate
+from lastclick.metrics._estimate import CONFIDENCE, Estimate
 from lastclick.metrics._proportions import difference
 from lastclick.metrics._rates import Rate, rate
 
@@ -49,7 +49,7 @@ class PassRate:
         best: The same in its best four weeks in a row; they are the best of many, so that some of
             the gap is luck.
         best_since: The Monday on which those begin.
-        gap: The best less the latest.
+        gap: The best less the latest; its limits hold for the best of all weeks before.
         reason: Why there is none, where there are fewer than four weeks, or too few attempts.
 
     Example:
@@ -114,7 +114,13 @@ def pass_rate(by_week: Mapping[date, tuple[int, int]] | None) -> PassRate:
         return _no_pass_rate(f"fewer than {ENOUGH} attempts in four weeks")
     best_since = max(usable, key=lambda day: (usable[day].estimate or 0.0, day))
     best = usable[best_since]
-    gap = difference(best.numerator, best.denominator, latest.numerator, latest.denominator)
+    many = sum(day + last < newest for day in usable)
+    counts = (best.numerator, best.denominator, latest.numerator, latest.denominator)
+    # The best of many is partly luck: limits that hold for all of them (Bonferroni).
+    gap = difference(*counts, 1 - (1 - CONFIDENCE) / max(many, 1))
+    chance = None if gap.p_value is None else min(1.0, gap.p_value * many)
+    method = gap.method if many < 2 else f"{gap.method}, the best of {many}"
+    gap = attrs.evolve(gap, confidence=CONFIDENCE, method=method, p_value=chance)
     if best_since + last >= newest:
         why = "the best weeks and the latest ones overlap"
         gap = attrs.evolve(gap, low=None, high=None, p_value=None, reason=why)
