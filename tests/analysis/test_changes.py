@@ -13,22 +13,26 @@ from lastclick import Report, measure
 from lastclick.analysis import changes
 from lastclick.errors import ConfigError
 from lastclick.events import Event
+from lastclick.metrics._proportions import difference
 from tests.metrics.shop import DAY, at, declared, entered, ordered
 
 #: 2026-10-05 is a Monday; the shop's clock begins on the first at noon.
 MONDAY = 4 * DAY - 12 * 60
 
 
-def report(shares: Sequence[float], many: int = 200, seed: int | None = None) -> Report:
+def report(
+    shares: Sequence[float], many: int = 200, seed: int | None = None, each: int | None = None
+) -> Report:
     """Week by week, which share orders: exactly, or drawn."""
     random = None if seed is None else Random(seed)
     events: list[Event] = [declared()]
     for week, share in enumerate(shares):
         for n in range(many):
             name, start = f"{week}-{n}", MONDAY + 7 * week * DAY + n
-            events.append(entered(name, "cart", start))
+            who = {} if each is None else {"customer_id": f"{week}-{n // each}"}
+            events.append(entered(name, "cart", start, **who))
             if (n < round(share * many)) if random is None else (random.random() < share):
-                events.append(ordered(name, f"o{name}", start + 1))
+                events.append(ordered(name, f"o{name}", start + 1, **who))
     return measure(events, as_of=at(400 * DAY))
 
 
@@ -42,6 +46,25 @@ def test_a_change_is_found_where_it_was() -> None:
     assert point.more.estimate == pytest.approx(-0.15)
     assert found.periods == 10
     assert found.false_alarms == 0.05
+
+
+def test_a_change_is_as_unsure_as_its_customers_make_it() -> None:
+    """Limits are those of as many fewer attempts; a period, whose customers are unknown, says so."""
+    whole = report([0.40] * 5 + [0.60] * 5, each=5)
+
+    found = changes(whole)
+    (point,) = found.points
+    apart = difference(400, 1000, 600, 1000)
+    assert found.design_effect > 2
+    assert point.more.estimate == pytest.approx(apart.estimate)
+    assert (point.more.high or 0) - (point.more.low or 0) == pytest.approx(
+        ((apart.high or 0) - (apart.low or 0)) * found.design_effect**0.5, rel=0.01
+    )
+    assert point.more.method == "newcombe, customers as clusters"
+    assert point.more.assumes is None
+    month = report([0.2, 0.2, 0.8, 0.8], each=5).trend("month")["2026-10-01"]
+    (point,) = changes(month).points
+    assert point.more.assumes == "attempts of one customer are apart from each other"
 
 
 def test_several_changes_are_found_one_by_one() -> None:

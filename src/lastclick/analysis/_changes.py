@@ -8,9 +8,8 @@ import attrs
 
 from lastclick.errors import ConfigError
 from lastclick.metrics import Estimate, Rate, Report, rate
-from lastclick.metrics._clustered import chance_of_difference, design_effect
+from lastclick.metrics._clustered import APART, design_effect, effective_difference
 from lastclick.metrics._plain import Plain
-from lastclick.metrics._proportions import difference
 
 #: A stretch with fewer attempts is no stretch to compare.
 _ENOUGH = 30
@@ -24,8 +23,8 @@ class Change(Plain):
         since: The first day of the first period of the new rate.
         before: The rate in the stretch before it.
         after: The rate in the stretch from it on.
-        more: After less before. Its limits are too narrow: the day was chosen where the
-            difference is largest.
+        more: After less before, of as many fewer attempts as ``design_effect`` says. Its limits are
+            too narrow: the day was chosen where the difference is largest.
         p_value: The chance of a difference as large at any day of the stretch, if there were no
             change in it.
 
@@ -115,9 +114,10 @@ def changes(
     ]
     reason = f"fewer than two {every}s" if len(series) < 2 else None
     effect = design_effect(report._completed())
+    assumes = APART if report._span is None else None
     points = sorted(_search(series, false_alarms, effect), key=lambda point: point.since)
     return Changes(
-        points=tuple(_told(series, points)),
+        points=tuple(_told(series, points, effect, assumes)),
         periods=len(series),
         false_alarms=false_alarms,
         design_effect=effect,
@@ -137,9 +137,8 @@ def _search(series: _Series, alpha: float, effect: float) -> list[Change]:
         if min(before.denominator, after.denominator) < _ENOUGH:
             continue
         tried += 1
-        more = _more(before, after)
-        counts = (after.numerator, after.denominator, before.numerator, before.denominator)
-        p = chance_of_difference(*counts, effect=effect)
+        more = _more(before, after, effect)
+        p = 1.0 if more.p_value is None else more.p_value
         if best is None or p < best.p_value:
             at = place
             best = Change(since=series[place][0], before=before, after=after, more=more, p_value=p)
@@ -149,7 +148,9 @@ def _search(series: _Series, alpha: float, effect: float) -> list[Change]:
     return [found, *_search(series[:at], alpha, effect), *_search(series[at:], alpha, effect)]
 
 
-def _told(series: _Series, points: Sequence[Change]) -> list[Change]:
+def _told(
+    series: _Series, points: Sequence[Change], effect: float, assumes: str | None
+) -> list[Change]:
     """Each change between the stretches on its two sides, as they are when all are known."""
     told = []
     days = [point.since for point in points]
@@ -158,7 +159,7 @@ def _told(series: _Series, points: Sequence[Change]) -> list[Change]:
         until = days[number + 1] if number + 1 < len(days) else date.max
         before = _sum([one for one in series if since <= one[0] < point.since])
         after = _sum([one for one in series if point.since <= one[0] < until])
-        more = _more(before, after)
+        more = attrs.evolve(_more(before, after, effect), assumes=assumes)
         told.append(attrs.evolve(point, before=before, after=after, more=more))
     return told
 
@@ -167,5 +168,6 @@ def _sum(series: _Series) -> Rate:
     return rate(sum(x for _, x, _ in series), sum(n for _, _, n in series))
 
 
-def _more(before: Rate, after: Rate) -> Estimate:
-    return difference(after.numerator, after.denominator, before.numerator, before.denominator)
+def _more(before: Rate, after: Rate, effect: float) -> Estimate:
+    counts = (after.numerator, after.denominator, before.numerator, before.denominator)
+    return effective_difference(*counts, effect=effect)

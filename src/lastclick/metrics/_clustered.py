@@ -53,6 +53,19 @@ def chance_of_difference(x1: int, n1: int, x2: int, n2: int, *, effect: float) -
     return erfc(abs(x1 / n1 - x2 / n2) / sqrt(2 * spread)) if spread else 1.0
 
 
+def effective_difference(
+    x1: int, n1: int, x2: int, n2: int, *, effect: float, confidence: float = CONFIDENCE
+) -> Estimate:
+    """How much larger the first share is, with Newcombe's limits of so many fewer attempts."""
+    one = difference(x1, n1, x2, n2, confidence)
+    if one.p_value is None or effect == 1:
+        return one
+    low, high = newcombe(x1 / n1, n1 / effect, x2 / n2, n2 / effect, confidence)
+    chance = chance_of_difference(x1, n1, x2, n2, effect=effect)
+    method = f"{one.method}{_BY_CUSTOMER}"
+    return attrs.evolve(one, low=low, high=high, method=method, p_value=chance)
+
+
 def several(rows: Pairs) -> bool:
     """Whether a customer has more than one attempt."""
     return rows.xx > rows.x
