@@ -69,6 +69,21 @@ def test_small_segments_are_counted_and_not_told_of() -> None:
         priorities(measure(SHOP, by="device"), smallest=29)
 
 
+def test_the_others_are_no_handful_either() -> None:
+    """Beside the only segment that is shown the others would be the one that is not."""
+    events: list[Event] = [FUNNEL]
+    for n in range(60):
+        about = {"attributes": {"screen_reader": n < 5}}
+        events.append(entered(f"c{n}", "payment", n, eur("10.00"), **about))
+    report = measure(events, by="screen_reader", as_of=at(90 * DAY))
+
+    rows = [row for row in priorities(report).rows if not row.whole]
+
+    assert report.withheld == 5
+    assert [(row.step, row.segment) for row in rows] == [("payment", False), ("cart", False)]
+    assert [(row.elsewhere, row.worse, row.adjusted_p) for row in rows] == [(None, None, None)] * 2
+
+
 def test_a_report_of_no_groups_ranks_its_steps() -> None:
     """Without attributes there is nothing to scan."""
     found = priorities(measure(SHOP, as_of=at(90 * DAY)))

@@ -36,7 +36,8 @@ class Priority(Plain):
         reached: Attempts that got to the step.
         dropped: Those that got no further and did not order.
         drop_off_rate: The share of these.
-        elsewhere: The same of all other segments; None where it is about all.
+        elsewhere: The same of all other segments; None where it is about all, and where the others
+            are themselves fewer than ``smallest``.
         worse: How much larger the share is than elsewhere; None likewise. Where customers have
             several attempts it takes these as apart from each other, and ``assumes`` says so.
         adjusted_p: The chance of such a difference if there were none, adjusted for how many
@@ -106,7 +107,8 @@ def priorities(report: Report, *, smallest: int = SMALLEST) -> Priorities:
 
     Args:
         report: With ``by=`` for segments.
-        smallest: Segments with fewer attempts at a step are left out and counted; 30 or more.
+        smallest: Segments with fewer attempts at a step are left out and counted; 30 or more. The
+            others that a segment stands beside are as many, too.
 
     Raises:
         ConfigError: ``smallest`` is below 30.
@@ -132,7 +134,10 @@ def priorities(report: Report, *, smallest: int = SMALLEST) -> Priorities:
                 too_small += 1
                 continue
             all_of_it = report.steps[step.name]
-            elsewhere = rate(all_of_it.dropped - step.dropped, all_of_it.reached - step.reached)
+            others = all_of_it.reached - step.reached
+            elsewhere = None
+            if others >= smallest:  # else the others could be a group that is not shown
+                elsewhere = rate(all_of_it.dropped - step.dropped, others)
             segments.append(_row(group, step.name, value, whole=False, elsewhere=elsewhere))
     effect = design_effect(report._completed())
     known = [_chance(row, effect) for row in segments]
