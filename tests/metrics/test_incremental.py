@@ -241,6 +241,7 @@ def test_a_broken_split_concludes_nothing() -> None:
     for one in (got.orders, got.difference, got.daily, got.incrementality, got.revenue["EUR"]):
         assert (one.estimate, one.low, one.p_value, one.reason) == (None, None, None, got.reason)
     assert got.after_cost(eur("1.00")).reason == got.reason
+    assert (str(got.plan), got.plan.more, got.plan.reason) == ("-", None, got.reason)
 
 
 def test_a_sound_split_is_said_to_be_one() -> None:

@@ -188,6 +188,8 @@ def incremental(
     plan = more_needed(of_treated, of_holdout, per_day=_pace(by_day))
     extra = extra_orders(of_treated, of_holdout)
     void = broken or _nobody(treated, holdout)
+    if broken is not None:
+        plan = Plan(power=plan.power, confidence=plan.confidence, reason=broken)
 
     def shown(one: Estimate) -> Estimate:
         """An estimate, unless nothing can be said in this report."""
