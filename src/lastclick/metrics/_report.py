@@ -606,8 +606,9 @@ class Report:
 
         Returns:
             By the first day of the period, such as ``"2026-10-01"``, in order. Periods in which
-            nothing started are left out. What counts by numbers of attempts, money or time adds up
-            over the periods; what does not says why.
+            nothing started are left out. Numbers of attempts, revenue and carts at most add up over
+            the periods; what is ``expected`` of carts does not, since a period that is large enough
+            takes its own chance. What a period cannot say has a reason.
 
         Raises:
             ConfigError: There is no such length.
