@@ -184,6 +184,17 @@ def test_who_orders_again_is_counted_by_customers() -> None:
         got.repeat_purchase_rate(0)
 
 
+def test_who_have_all_ordered_again_have_done_so_later_too() -> None:
+    """All on the third day: beyond it the share stays at 1, as the curve stays at 0."""
+    events = [
+        checkout(f"{who}-{n}", 3 * n * DAY, 1, customer_id=who) for who in "abc" for n in range(2)
+    ]
+
+    got = report(*events)
+
+    assert [got.repeat_purchase_rate(days).estimate for days in (2, 3, 4)] == [0.0, 1.0, 1.0]
+
+
 def test_a_period_has_its_own_times() -> None:
     """Each day is read from its own attempts: its curve, early revenue, and who came again."""
     got = report(

@@ -31,9 +31,7 @@ def not_ordered_by(curve: Curve, seconds: int, longest: int) -> Estimate:
         known = curve.at(0)
         why = f"times are followed for recover_within, {longest} s; {seconds} s is longer"
         return Estimate(method=known.method, n=known.n, reason=why)
-    if curve.survival and curve.survival[-1] == 0 and seconds > curve.seconds[-1]:
-        return curve.at(curve.seconds[-1])  # all ordered, and stay so
-    return curve.at(seconds)
+    return _at(curve, seconds)
 
 
 def groups_differ(totals: Sequence[Mapping[Key, int]]) -> HypothesisTest:
@@ -126,8 +124,8 @@ def repeat_purchase(counted: Sequence[Mapping[Key, int]], days: int) -> Estimate
         days: Within how many days.
     """
     curve = kaplan_meier(_times(counted, "again"), _times(counted, "once"))
-    one = curve.at(days)
-    if one.reason is not None and curve.followed_to is not None and days > curve.followed_to:
+    one = _at(curve, days)
+    if one.estimate is None and curve.followed_to is not None and days > curve.followed_to:
         why = f"nobody was followed for {days} days; the longest is {curve.followed_to}"
         return attrs.evolve(one, reason=why)
     if curve.n == 0:
@@ -135,6 +133,12 @@ def repeat_purchase(counted: Sequence[Mapping[Key, int]], days: int) -> Estimate
     shares = (None if end is None else 1 - end for end in (one.estimate, one.high, one.low))
     estimate, low, high = shares
     return attrs.evolve(one, estimate=estimate, low=low, high=high)
+
+
+def _at(curve: Curve, horizon: int) -> Estimate:
+    """The share without the event; where all have had it, they have had it later, too."""
+    ended = bool(curve.survival) and curve.survival[-1] == 0
+    return curve.at(min(horizon, curve.seconds[-1]) if ended else horizon)
 
 
 def _times(counted: Sequence[Mapping[Key, int]], what: str) -> dict[int, int]:
