@@ -49,7 +49,17 @@ def test_steps_and_revenue_have_their_change() -> None:
     assert found.recovery.estimate == 0.0
 
 
-@pytest.mark.parametrize("asked", [{"by": ()}, {"unit": "customer"}, {"closed": True}])
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"by": ()},
+        {"unit": "customer"},
+        {"closed": True},
+        {"touch": "last"},
+        {"exclude": {}},
+        {"timezone": "Europe/Berlin"},
+    ],
+)
 def test_reports_are_to_ask_the_same(asked: Any) -> None:
     """What differs is named, with both values."""
     with pytest.raises(ConfigError, match="the two reports differ in"):
@@ -95,6 +105,21 @@ def test_groups_that_are_not_shown_are_one_segment() -> None:
         "withheld",
     ]
     assert found.abandonment.change.n == 2 * 105
+
+
+def test_a_group_may_have_the_name_of_those_not_shown() -> None:
+    """Both are segments, and the parts add up to the change."""
+    about = {"attributes": {"large_text": "withheld"}}
+    few = [entered(f"few{n}", "cart", n, attributes={"large_text": "x"}) for n in range(5)]
+    before, after = (
+        measure([*shop(buy, **about), *few], by="large_text", as_of=at(90 * DAY))
+        for buy in (40, 50)
+    )
+
+    found = compare(before, after).abandonment
+
+    assert list(found.rate_by_segment) == ["withheld", "(withheld)"]
+    assert sum(found.rate_by_segment.values()) == pytest.approx(found.change.estimate)
 
 
 def test_repeat_customers_are_clusters_or_it_is_said() -> None:

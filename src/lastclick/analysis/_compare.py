@@ -16,6 +16,11 @@ from lastclick.metrics._plain import Plain
 from lastclick.metrics._proportions import difference
 from lastclick.metrics._revenue import orders_in
 
+#: What two reports are to have in common, to be compared.
+_ASKED = (
+    *("funnel", "by", "unit", "closed", "touch", "exclude", "timezone"),
+    *("abandon_after", "recover_within"),
+)
 #: The segment of those whose groups are not shown.
 WITHHELD = "withheld"
 
@@ -58,8 +63,8 @@ def compare(before: Report, after: Report) -> Comparison:
         after: The later one, by the same attributes; they are the segments of the mixture.
 
     Raises:
-        ConfigError: The two do not ask the same: other attributes, units, limits or steps as a
-            closed funnel.
+        ConfigError: The two do not ask the same: another funnel, attributes, units, exclusions,
+            limits, time zones, touches, or steps as a closed funnel.
 
     Example:
         >>> from lastclick import measure
@@ -76,7 +81,7 @@ def compare(before: Report, after: Report) -> Comparison:
                 f"without by=, or of one of its groups: report.groups[...].trend()"
             )
             raise ConfigError(msg)
-    for name in ("by", "unit", "closed", "abandon_after", "recover_within"):
+    for name in _ASKED:
         if getattr(before, name) != getattr(after, name):
             msg = (
                 f"the two reports differ in {name}: {getattr(before, name)!r} and "
@@ -85,7 +90,10 @@ def compare(before: Report, after: Report) -> Comparison:
             raise ConfigError(msg)
     currencies = sorted({*before.revenue_per_checkout, *after.revenue_per_checkout})
     known = [step.name for step in before.steps]
-    whole = rate_and_mix(_segments(before), _segments(after))
+    rest = WITHHELD
+    while rest in before.groups or rest in after.groups:
+        rest = f"({rest})"
+    whole = rate_and_mix(_segments(before, rest), _segments(after, rest))
     later, earlier = after._abandoned(), before._abandoned()
     apart = after._apart() or before._apart()
 
@@ -123,7 +131,7 @@ def _per_checkout(before: Report, after: Report, currency: str) -> Estimate:
     return attrs.evolve(nothing, estimate=new - old, reason=NOT_BY_DAY)
 
 
-def _segments(report: Report) -> dict[Any, tuple[int, int]]:
+def _segments(report: Report, rest: str) -> dict[Any, tuple[int, int]]:
     reports = dict(report.groups.items()) if report.by else {None: report}
     found = {
         value: (one.abandonment_rate.numerator, one.decided)
@@ -133,7 +141,7 @@ def _segments(report: Report) -> dict[Any, tuple[int, int]]:
     # Groups too small to be shown are one segment.
     shown = [sum(part) for part in zip(*found.values(), strict=True)] or [0, 0]
     left = (report.abandonment_rate.numerator - shown[0], report.decided - shown[1])
-    return {**found, **({WITHHELD: left} if left[1] else {})}
+    return {**found, **({rest: left} if left[1] else {})}
 
 
 def _change(before: Any, after: Any) -> Estimate:
