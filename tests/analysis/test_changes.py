@@ -49,7 +49,7 @@ def test_a_change_is_found_where_it_was() -> None:
 
 
 def test_a_change_is_as_unsure_as_its_customers_make_it() -> None:
-    """Limits are those of as many fewer attempts; a period, whose customers are unknown, says so."""
+    """Limits are of as many fewer attempts; a period, whose customers are unknown, says so."""
     whole = report([0.40] * 5 + [0.60] * 5, each=5)
 
     found = changes(whole)
@@ -91,7 +91,14 @@ def test_too_little_is_no_change() -> None:
 
 
 @pytest.mark.parametrize(
-    "asked", [{"false_alarms": 0}, {"false_alarms": 1}, {"step": "pay"}, {"every": "year"}]
+    "asked",
+    [
+        {"false_alarms": 0},
+        {"false_alarms": 1},
+        {"false_alarms": "x"},
+        {"step": "pay"},
+        {"every": "year"},
+    ],
 )
 def test_a_setting_that_is_none_is_refused(asked: Any) -> None:
     """No such step, length or chance."""

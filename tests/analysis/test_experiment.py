@@ -137,6 +137,9 @@ def test_power_takes_base_and_pace_of_a_report() -> None:
     "asked",
     [
         {"completion": 0.5, "effect": 0},
+        {"completion": "x", "effect": 0.1},
+        {"completion": 0.4, "effect": 0.02, "per_day": -5},
+        {"completion": 0.4, "effect": 0.02, "per_day": 0},
         {"completion": 0.5, "effect": 0.6},
         {"completion": 0.0, "effect": 0.1},
         {"completion": 0.5, "effect": 0.1, "power": 1},

@@ -79,6 +79,7 @@ def test_what_is_not_there_has_a_reason() -> None:
     [
         ({"by": ()}, {"search": eur("1")}, "measure it by one attribute"),
         ({}, {"search": eur("0")}, "spend['search']"),
+        ({}, {"search": 100}, "spend['search'] is 100; pass Money above 0"),
     ],
 )
 def test_what_makes_no_sense_is_told(asked: Any, spend: Any, said: str) -> None:

@@ -57,6 +57,8 @@ def test_a_full_refund_comes_to_nothing() -> None:
         ({}, "no rate of USD in EUR on 2026-10-01 (nor 1 more)"),
         ({"USD": {"2026-10-01": 1}}, "no rate of USD in EUR on 2026-10-02;"),
         ({"USD": {"2026-10-01": 0.9}}, "rates['USD']['2026-10-01'] is 0.9"),
+        (None, "rates is None; pass rates by currency and day"),
+        ({"USD": "0.9"}, "rates['USD'] is '0.9'; pass rates by day"),
         ({"USD": {"2026-10-01": "0"}}, "above 0"),
         ({"USD": {"2026-10-01": "much"}}, "'much'"),
         ({"USD": {"2026-10-01": None}}, "None"),

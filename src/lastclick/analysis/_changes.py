@@ -102,7 +102,8 @@ def changes(
 
     .. versionadded:: 0.1.0
     """
-    if not 0 < false_alarms < 1:
+    given: object = false_alarms
+    if not isinstance(given, int | float) or not 0 < given < 1:
         raise ConfigError(f"false_alarms is {false_alarms!r:.50}; pass a chance, such as 0.05")
     names = [one.name for one in report.steps]
     if step is not None and step not in names:

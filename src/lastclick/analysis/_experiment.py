@@ -233,6 +233,13 @@ def power(
             per_day = completion.started / ((completion.last_day - completion.first_day).days + 1)
     else:
         base = completion
+    pace = 1.0 if per_day is None else per_day
+    numbers = {"completion": base, "effect": effect, "power": power, "confidence": confidence}
+    for name, value in {**numbers, "per_day": pace}.items():
+        if not isinstance(value, int | float):
+            raise ConfigError(f"{name} is {value!r:.100}; pass a number")
+    if not pace > 0:
+        raise ConfigError(f"per_day is {per_day!r:.100}; pass how many attempts a day, above 0")
     if len(shares) != 2 or min(shares) <= 0:
         raise ConfigError(f"shares is {shares!r:.100}; give the control and the variant a part")
     if not 0 < base < 1 or not 0 <= base + effect <= 1 or effect == 0:

@@ -119,8 +119,9 @@ def marketing(
     channels = set()
     for key, money in spend.items():
         stage, channel = key if isinstance(key, tuple) else (None, key)
-        if money.units <= 0:
-            raise ConfigError(f"spend[{key!r:.100}] is {money!r}; pass money above 0")
+        given: object = money
+        if not isinstance(given, Money) or given.units <= 0:
+            raise ConfigError(f"spend[{key!r:.100}] is {money!r}; pass Money above 0")
         channels.add(channel)
         group = report.groups.get(channel)
         rows.append(_row(group, channel, stage, money, fix or {}))

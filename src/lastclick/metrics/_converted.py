@@ -13,6 +13,7 @@ from lastclick.metrics._revenue import Revenue, rounded
 
 #: By currency and day: what one unit of it is worth.
 Rates: TypeAlias = Mapping[str, Mapping[str | date, str | int | Decimal]]
+_SUCH_AS = '{"USD": {"2026-10-01": "0.92"}}'
 
 
 def revenue_in(counts: Mapping[Key, int], currency: str, rates: Rates) -> Revenue:
@@ -51,7 +52,14 @@ def revenue_in(counts: Mapping[Key, int], currency: str, rates: Rates) -> Revenu
 
 def _known(rates: Rates) -> dict[tuple[str, str], Fraction]:
     known = {}
+    given: object = rates
+    if not isinstance(given, Mapping):
+        msg = f"rates is {given!r:.100}; pass rates by currency and day: {_SUCH_AS}"
+        raise ConfigError(msg)
     for code, by_day in rates.items():
+        each: object = by_day
+        if not isinstance(each, Mapping):
+            raise ConfigError(f"rates[{code!r}] is {each!r:.100}; pass rates by day: {_SUCH_AS}")
         for day, value in by_day.items():
             try:
                 if isinstance(value, float | bool):

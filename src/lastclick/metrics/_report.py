@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date, datetime, timedelta
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 import attrs
@@ -86,6 +87,8 @@ ACCESSIBILITY = frozenset(
     ("keyboard_only", "screen_reader", "reduced_motion", "zoom", "large_text")
 )
 FEWEST = 30
+#: How many groups a message names.
+_SOME = 20
 #: Of attempts by seconds from the start to the order, or to now.
 _BY_SECOND = frozenset(("paid_after", "open_after", "net_after", "net2_after"))
 
@@ -283,17 +286,16 @@ class Groups(Mapping[Any, "Report"]):
         self._by = by
         self._several = len(by) > 1
 
-    def _text(self, value: object) -> str:
-        if self._several and not isinstance(value, tuple):
-            raise KeyError(value)
-        return json.dumps(value if self._several else [value])
-
     @override
     def __getitem__(self, value: object) -> "Report":
         try:
-            return self._reports[self._text(value)]
-        except TypeError:
-            raise KeyError(value) from None
+            if not self._several or isinstance(value, tuple):
+                return self._reports[json.dumps(value if self._several else [value])]
+        except (KeyError, TypeError):  # no such group, or nothing that a group can be of
+            pass
+        known = ", ".join(repr(one) for one in islice(self, _SOME)) or "none"
+        more = f" and {len(self) - _SOME:,} more" if len(self) > _SOME else ""
+        raise KeyError(f"no group {value!r:.100}; this report has {known}{more}")
 
     @override
     def __iter__(self) -> Iterator[Any]:
