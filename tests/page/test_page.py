@@ -15,6 +15,7 @@ from lastclick import Journey, Report, _demo, journeys, measure, read_log
 from lastclick.analysis import marketing, priorities, what_if
 from lastclick.errors import ConfigError
 from lastclick.events import Event
+from lastclick.metrics._means import EVEN
 from lastclick.page import Mark, Theme, report_page
 from lastclick.page._facts import MOST_GROUPS, SMALLEST, at, first_fix, step_of
 from lastclick.page._tell import ASSUMED
@@ -510,7 +511,8 @@ def test_what_an_estimate_assumes_is_said_where_it_is_shown():
     parts = page.facts["comparison"]["mix"]["assumes"]
     said = page.to_markdown()
     assert len(re.findall(rf"\| of it.* to .*, assuming {parts} \|", said)) == 2
-    assert {orders, parts} == {*ASSUMED}
+    assert f", assuming {EVEN}) more" in said
+    assert {orders, parts, EVEN} == {*ASSUMED}
 
 
 def test_customers_who_come_again_make_the_interval_wider():

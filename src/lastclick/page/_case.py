@@ -1,6 +1,5 @@
 """The business case: sentences made from the numbers, and never stronger than they are."""
 
-from collections.abc import Sequence
 from functools import partial
 
 from lastclick.page._blocks import (
@@ -28,14 +27,14 @@ def headline(tell: Tell) -> Inlines:
         return tell.say("Nothing to report yet: no checkout was seen")
     loss = _loss(tell)
     if loss:
-        return tell.say("{money} was within reach, and was lost", money=_together(tell, loss))
+        return tell.say("{money} was within reach, and was lost", money=tell.together(loss))
     most = _most(tell)
     if most:
         return tell.several(
             "{n} checkout was lost, with a cart worth {most} at most",
             "{n} checkouts were lost, with carts worth {most} at most",
             tell.count("report.outcomes.lost"),
-            most=_together(tell, most),
+            most=tell.together(most),
         )
     if tell.at("report.outcomes.lost"):
         return tell.several(
@@ -83,14 +82,6 @@ def _amounts(tell: Tell, where: str, what: str) -> list[Inlines]:
     """What is known of it, in each currency: the numbers beside it are of all of them."""
     paths = [f"{where}.{currency}{what}" for currency in tell.currencies(where)]
     return [(tell.money(path, whole=True),) for path in paths]
-
-
-def _together(tell: Tell, parts: Sequence[Inlines]) -> Inlines:
-    """Amounts in several currencies, which are never added."""
-    found = parts[0]
-    for part in parts[1:]:
-        found = tell.say("{one} and {other}", one=found, other=part)
-    return found
 
 
 def _loss(tell: Tell) -> list[Inlines]:
@@ -202,7 +193,7 @@ def _lost(tell: Tell) -> list[Sentence]:
             "most.",
             lost,
             decided=decided,
-            most=_together(tell, most),
+            most=tell.together(most),
         )
     links = (
         figure(tell, "fig-outcomes", tell.text("what became of the checkouts")),
@@ -221,7 +212,7 @@ def _winnable(tell: Tell) -> list[Sentence]:
     if loss:
         text = tell.say(
             "Going by how often such carts are paid, {expected} of that was within reach.",
-            expected=_together(tell, loss),
+            expected=tell.together(loss),
         )
         found.append(Sentence(text, "case-within-reach", links))
     elif tell.at("report.lost_revenue"):
@@ -241,7 +232,7 @@ def _winnable(tell: Tell) -> list[Sentence]:
                 "{n} more can still be won back, with {expected} within reach.",
                 "{n} more can still be won back, with {expected} within reach.",
                 n,
-                expected=_together(tell, open_),
+                expected=tell.together(open_),
             )
         links = (
             figure(tell, "fig-outcomes", tell.text("what became of the checkouts")),
@@ -281,7 +272,7 @@ def _back(tell: Tell) -> list[Sentence]:
             "{n} abandoned checkouts were paid in time after all, for {money}: {link} by a "
             "reminder's link, {reminder} after a reminder, {unaided} unaided.",
             n,
-            money=_together(tell, money),
+            money=tell.together(money),
             **parts,
         )
     return [Sentence(text, "case-won-back", links)]
@@ -329,7 +320,7 @@ def _caused(tell: Tell) -> list[Sentence]:
         ]
         if money:
             more = tell.say(
-                "In net revenue, the best guess is {money}.", money=_together(tell, money)
+                "In net revenue, the best guess is {money}.", money=tell.together(money)
             )
             text = joined(text, more)
     else:
@@ -417,9 +408,13 @@ def _gain(tell: Tell) -> Inlines:
         return ()
     parts = {
         "n": (tell.count("first.one_in"),),
-        "money": _together(tell, [_gained(tell, path, currency) for currency in known]),
-        "half": _together(
-            tell,
+        "money": tell.together(
+            [
+                tell.interval(f"{path}.{currency}", partial(tell.estimate, currency=currency))
+                for currency in known
+            ]
+        ),
+        "half": tell.together(
             [
                 (tell.estimate(f"{path}_at_half.{currency}.estimate", currency),)
                 for currency in known
@@ -437,15 +432,6 @@ def _gain(tell: Tell) -> Inlines:
         "those rescued buy half as often as others.",
         **parts,
     )
-
-
-def _gained(tell: Tell, path: str, currency: str) -> Inlines:
-    one, low, high = (
-        tell.estimate(f"{path}.{currency}.{what}", currency) for what in ("estimate", "low", "high")
-    )
-    if not low.value:
-        return (one,)
-    return tell.say("{share} ({low} to {high})", share=one, low=low, high=high)
 
 
 def _advertising(tell: Tell) -> list[Sentence]:

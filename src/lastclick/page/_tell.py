@@ -1,7 +1,7 @@
 """Telling facts in a language: sentences with figures in them, each looked up by its path."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -19,6 +19,7 @@ _PLACE = re.compile(r"\{(\w+)\}")
 ASSUMED = (
     later("equal order value in both arms"),
     later("attempts of one customer are apart from each other"),
+    later("order values are not skewed"),
 )
 _SECONDS = later("{n} s")
 _UNITS = (
@@ -158,13 +159,21 @@ class Tell:
         """The two ends of an interval."""
         return self.say("{low} to {high}", low=low, high=high)
 
+    def together(self, parts: Sequence[Inlines]) -> Inlines:
+        """Several parts as one, such as amounts in several currencies, which are never added."""
+        found = parts[0]
+        for part in parts[1:]:
+            found = self.say("{one} and {other}", one=found, other=part)
+        return found
+
     def ends(self, path: str, figure: Callable[[str], Figure]) -> dict[str, Inlines]:
         """The two ends of an estimate's interval as parts; the upper with what it assumes."""
         low, high = figure(f"{path}.low"), figure(f"{path}.high")
-        assumed = self.at(path)["assumes"]
-        if assumed is None:
+        assumes = self.at(path)["assumes"] or ""
+        assumed: list[Inlines] = [(self.text(one),) for one in ASSUMED if one in assumes]
+        if not assumed:
             return {"low": (low,), "high": (high,)}
-        said = self.say("{high}, assuming {what}", high=high, what=(self.text(assumed),))
+        said = self.say("{high}, assuming {what}", high=high, what=self.together(assumed))
         return {"low": (low,), "high": said}
 
     def interval(self, path: str, figure: Callable[[str], Figure]) -> Inlines:
