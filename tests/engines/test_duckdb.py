@@ -10,6 +10,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import attrs
 import pytest
 from hypothesis import HealthCheck, given, settings
 
@@ -171,11 +172,14 @@ def test_packed_files(tmp_path: Path, name: str) -> None:
 
 
 def test_names_of_files_are_no_patterns(tmp_path: Path) -> None:
-    """A file whose name looks like a pattern is that file."""
+    """A file whose name looks like a pattern, or like a query, is that file."""
     written(tmp_path, [DECLARED, event()])
     (tmp_path / "[0-9]*.jsonl").write_text(json.dumps(event(checkout_id="c2")) + "\n")
+    packed = gzip.compress(json.dumps(event(checkout_id="c3")).encode() + b"\n")
+    (tmp_path / "?2.jsonl.gz").write_bytes(packed)
 
-    assert same(tmp_path).started == 2
+    assert same(tmp_path).started == 3
+    same_at(f"file://{tmp_path}", tmp_path)
 
 
 def test_a_line_that_has_no_end(tmp_path: Path) -> None:
@@ -241,33 +245,100 @@ def test_an_empty_log(tmp_path: Path) -> None:
 
 
 def test_an_object_store(tmp_path: Path) -> None:
-    """A folder, a file and a pattern of one; what is not usual is fetched once more."""
+    """A folder, a file and a pattern of one, read as on disk: what is lost is told alike."""
     fsspec = pytest.importorskip("fsspec")
-    text = "\n".join([json.dumps(DECLARED), *ODD, json.dumps(event(event_id="e9"))])
+    torn = '{"v":1,"type":"step_ent'
+    text = "\n".join([json.dumps(DECLARED), *ODD, "", torn, json.dumps(event(event_id="e9"))])
     more = json.dumps(event(checkout_id="c2")) + "\n"
     (tmp_path / "a.jsonl").write_text(text)
     (tmp_path / "b.jsonl.gz").write_bytes(gzip.compress(more.encode()))
-    core = measure(read_log(tmp_path), "checkout")
     memory = fsspec.filesystem("memory")
     for file in tmp_path.iterdir():
         memory.pipe(f"/shop/2026/{file.name}", file.read_bytes())
     memory.pipe("/shop/readme.txt", b"no log")
-    memory.pipe("/broken/a.jsonl.gz", gzip.compress(more.encode() * 99)[:-20])
 
     with duckdb.connect() as connection:
         connection.register_filesystem(memory)
 
         for url in ("memory://shop", "memory://shop/", "memory://shop/2026/*"):
-            report = engine.measure(url, "checkout", connection=connection)
-            assert report.to_dict() == core.to_dict()
-            assert report.reading is not None
-            assert core.reading is not None
-            ours, theirs = report.reading.problems, core.reading.problems
-            assert (ours.files, ours.lines) == (theirs.files, theirs.lines)
-            assert ours.unreadable + ours.torn == theirs.unreadable + theirs.torn
-        for url, said in (("memory://none", "no log at"), ("memory://broken", "cannot read")):
-            with pytest.raises(LogError, match=said):
-                engine.measure(url, connection=connection)
+            same_at(url, tmp_path, funnel="checkout", connection=connection)
+        with pytest.raises(LogError, match="no log at"):
+            engine.measure("memory://none", connection=connection)
+
+
+def same_at(url: str, log: Path, connection: Any = None, **asked: Any) -> None:
+    """The report of a log at a URL is that of the log, and so is what the reading met."""
+    core, ours = (
+        measure(read_log(log), **asked),
+        engine.measure(url, connection=connection, **asked),
+    )
+    assert ours.to_dict() == core.to_dict()
+    assert ours.reading is not None
+    assert core.reading is not None
+    assert met(ours.reading.problems) == met(core.reading.problems)
+
+
+def met(problems: Any) -> dict[str, Any]:
+    """What a reading met, wherever the files are."""
+    places = [(Path(place.file).name, place.line, place.reason) for place in problems.places]
+    return {**attrs.asdict(problems), "places": places}
+
+
+@pytest.mark.parametrize("name", ["lie.jsonl", "lie.jsonl.gz", "broken.jsonl.gz"])
+def test_files_at_a_url_that_are_not_what_they_say(tmp_path: Path, name: str) -> None:
+    """Packed under another name, not packed, and broken off: as on disk, nothing is lost unsaid."""
+    written(tmp_path, [DECLARED, event()])
+    more = "".join(json.dumps(event(checkout_id=f"c{place}")) + "\n" for place in range(200))
+    packed = gzip.compress(more.encode())
+    content = {"lie.jsonl": packed, "lie.jsonl.gz": more.encode()}.get(name, packed[:-20])
+    (tmp_path / name).write_bytes(content)
+
+    same_at(f"file://{tmp_path}", tmp_path)
+
+
+def test_odd_names_at_a_url(tmp_path: Path) -> None:
+    """Of an attribute to which no path can be written, and of folders that look like patterns."""
+    log = tmp_path / "[x]"
+    written(log, [DECLARED, event(attributes={'a"b': "x"})])
+    (log / "[0-9].jsonl").write_text(json.dumps(event(checkout_id="c2")) + "\n")
+
+    declared = next(iter(read_log(log)))
+
+    same_at(f"file://{log}", log)
+    same_at(f"file://{log}", log, by='a"b')
+    same_at(f"file://{log}/[0-9].jsonl", log / "[0-9].jsonl", funnel=declared)
+    same_at(f"file://{tmp_path}/[[]x]/*", log)
+
+
+def test_a_url_that_cannot_be_read() -> None:
+    """For want of an extension of DuckDB: the error names it, and the way out."""
+    offline: dict[str, Any] = {
+        "autoinstall_known_extensions": False,
+        "autoload_known_extensions": False,
+    }
+    said = r"cannot read s3://nobody/log: .*httpfs.*; fetch it and read it with read_log"
+    with duckdb.connect(config=offline) as connection, pytest.raises(LogError, match=said):
+        engine.measure("s3://nobody/log", connection=connection)
+
+
+def test_a_file_at_a_url_that_goes_away() -> None:
+    """Listed, and not there when it is read: the error names it."""
+    fsspec = pytest.importorskip("fsspec")
+    memory = fsspec.filesystem("memory")
+    memory.pipe("/fleeting/a.jsonl", b"torn\n")
+
+    class Fleeting(type(memory)):  # type: ignore[misc]
+        def glob(self, path: str, **how: Any) -> Any:
+            found = super().glob(path, **how)
+            if "**" in path:
+                memory.rm("/fleeting/a.jsonl")
+            return found
+
+    with duckdb.connect() as connection:
+        connection.register_filesystem(Fleeting())
+
+        with pytest.raises(LogError, match=r"a\.jsonl went away while the log was read"):
+            engine.measure("memory://fleeting", connection=connection)
 
 
 def test_events_and_logs_are_sources_too(tmp_path: Path) -> None:

@@ -35,7 +35,7 @@ import duckdb
 
 from lastclick.engines import _pack
 from lastclick.engines import duckdb as engine
-from tests.engines.test_duckdb import DECLARED, ODD, Lines, event, refusal, same, written
+from tests.engines.test_duckdb import DECLARED, ODD, Lines, event, refusal, same, same_at, written
 
 HERE = settings(max_examples=3, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
@@ -309,6 +309,20 @@ def test_packed_and_fresh_together(tmp_path: Path) -> None:
     assert same(tmp_path).to_dict() == whole.to_dict()
 
 
+@pytest.mark.parametrize("asked", [{}, {"by": 'a"b'}])
+def test_packed_at_a_url(tmp_path: Path, asked: dict[str, Any]) -> None:
+    """Packed files in an object store are read as on disk, beside fresh ones and alone."""
+    log = tmp_path / "log"
+    odd = event(checkout_id="c2", attributes={'a"b': "x"}, further=1)
+    engine.pack(written(tmp_path / "old", [DECLARED, event(), odd]), log / "packed")
+    same_at(f"file://{log}", log, **asked)
+    (log / "new.jsonl").write_text(json.dumps(event(checkout_id="c3")) + "\n")
+
+    same_at(f"file://{log}", log, **asked)
+
+    assert engine.measure(f"file://{log}").started == 3
+
+
 def test_processes_read_it_too(tmp_path: Path) -> None:
     """A packed file goes to one of them whole, whatever its size."""
     write(tmp_path / "log", 3_000, seed=5, segment_bytes=300_000)
@@ -527,6 +541,21 @@ def test_a_file_that_is_gone(packed: Path) -> None:
     file.unlink()
 
     both_refuse(packed, f"{file.name} is damaged: it is gone")
+
+
+def test_damaged_at_a_url(packed: Path) -> None:
+    """Files of which the manifest is not listed, changed, or gone: no number without them."""
+    (file,) = packed.glob("*/*.parquet")
+    for url in (f"{packed}/*/*.parquet", str(file)):
+        with pytest.raises(LogError, match=r"in no manifest.json .* the URL of the directory"):
+            engine.measure(f"file://{url}")
+    data = file.read_bytes()
+    file.write_bytes(data[:-1])
+    with pytest.raises(LogError, match=f"{file.name} is damaged: its checksum"):
+        engine.measure(f"file://{packed}")
+    file.unlink()
+    with pytest.raises(LogError, match=f"{file.name} is damaged: it is gone"):
+        engine.measure(f"file://{packed}")
 
 
 def test_a_file_that_is_no_parquet(packed: Path) -> None:

@@ -4,7 +4,7 @@ A row says its line by its columns where the line is of the usual shape and has 
 Any other line stands whole in the column ``line``, so that nothing is lost.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import duckdb
@@ -108,18 +108,20 @@ def _known() -> str:
     return f"CASE WHEN {prices} AND {once} THEN {common} + CASE type {own} END ELSE -1 END"
 
 
-def reading(files: Sequence[Path]) -> str:
+def reading(files: Iterable[Path | str]) -> str:
     """What packed files are read by, as a table with each row's ``filename`` and place."""
-    listed = ", ".join(DUCKDB.quoted(_literal(file)) for file in files)
+    listed = ", ".join(DUCKDB.quoted(literal(str(file))) for file in files)
     return (
         f"read_parquet([{listed}], hive_partitioning = false, filename = true,"
         f" file_row_number = true)"
     )
 
 
-def _literal(file: Path) -> str:
-    """A name that is no pattern, whatever is in it."""
-    return "".join(f"[{letter}]" if letter in "*?[" else letter for letter in str(file))
+def literal(file: str) -> str:
+    """A path or URL that is no pattern, whatever is in it; of the web none is."""
+    if file.startswith(("http://", "https://")):
+        return file
+    return "".join(f"[{letter}]" if letter in "*?[" else letter for letter in file)
 
 
 def packed_facts(source: str, by: Sequence[str], exclude: Mapping[str, Sequence[object]]) -> str:
@@ -159,7 +161,12 @@ def _as_line() -> str:
     return " || ".join(parts)
 
 
-def select_others(file: Path) -> str:
+def select_lines(file: Path | str) -> str:
+    """A select of the places and lines of a packed file, in order."""
+    return f"SELECT file_row_number, coalesce(line, {_as_line()}) FROM {reading([file])}"
+
+
+def select_others(file: Path | str) -> str:
     """A select of the places and lines that columns do not say, in order."""
     return (
         f"SELECT file_row_number, line FROM {reading([file])} WHERE line IS NOT NULL"
@@ -176,12 +183,10 @@ def lines(file: Path) -> Iterator[tuple[int, list[bytes]]]:
     _manifest.check(file)
     with duckdb.connect() as connection:
         try:
-            found = connection.execute(
-                f"SELECT coalesce(line, {_as_line()}) FROM {reading([file])}"
-            )
+            found = connection.execute(select_lines(file))
             start = 1
             while rows := found.fetchmany(_BATCH):
-                yield start, [line.encode() for (line,) in rows]
+                yield start, [line.encode() for _, line in rows]
                 start += len(rows)
         except duckdb.Error as error:
             raise _manifest.damaged(file, str(error).splitlines()[0]) from None

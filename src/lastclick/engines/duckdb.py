@@ -3,8 +3,8 @@
 import json
 import tempfile
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, suppress
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +16,20 @@ from lastclick import _manifest
 from lastclick._gather import Chosen, Events, Records, rows_of
 from lastclick._log import SUFFIXES, Log, read_log
 from lastclick._manifest import is_packed
-from lastclick._reading import GZIP, LONGEST_LINE, Meter, Problems
-from lastclick._rows import CANCELLED, REFUNDED, Rows
+from lastclick._reading import GZIP, LONGEST_LINE, Meter, Problems, Share
+from lastclick._rows import CANCELLED, REFUNDED, Batch, Rows
 from lastclick._rows import Row as Fact
 from lastclick.engines._cells import Row
 from lastclick.engines._dialect import DUCKDB, Dialect
 from lastclick.engines._measure import Progress, Read, report_by
 from lastclick.engines._pack import Packed, pack
-from lastclick.engines._parquet import packed_facts, reading, select_others
+from lastclick.engines._parquet import (
+    literal,
+    packed_facts,
+    reading,
+    select_lines,
+    select_others,
+)
 from lastclick.engines._sql import WHOLE, Table
 from lastclick.engines._usual import FIELDS, facts, plain
 from lastclick.errors import ConfigError, LogError
@@ -40,6 +46,8 @@ _COLUMNS = [column.split()[0] for column in _FACTS.split(",")]
 _ROWS = 20_000
 #: Of how many rows the groups are held at once: what a group holds is not spilled to disk.
 _AT_ONCE = 10_000_000
+#: Lines of a file, and the number of the first.
+Lines = tuple[Path | str, int, list[bytes]]
 
 
 def measure(
@@ -55,8 +63,8 @@ def measure(
     Tables that do not fit into memory go to a temporary folder, which is removed at the end.
 
     Args:
-        source: A log: a directory or a file, gzipped or plain; the URL of one in an object store,
-            with wildcards; what `read_log` gives; or events.
+        source: A log: a directory or a file, gzipped, plain or packed; the URL of one in an object
+            store, a pattern where it has a ``*``; what `read_log` gives; or events.
         funnel: As for `lastclick.measure`, as are the other settings.
         connection: One of yours, for its limits, extensions and secrets; it is left as it was.
         progress: Called now and then with the statements run and the statements in all.
@@ -104,7 +112,6 @@ class _DuckDB:
     def __init__(self, connection: duckdb.DuckDBPyConnection, source: Events | Path | str) -> None:
         self._connection, self._source = connection, source
         self._told: list[Fact] = []
-        self._packed: dict[Path, int] = {}
         self._parts = 1
 
     def read(self, rows: Rows, records: Records, question: Asked) -> Read:
@@ -159,64 +166,117 @@ class _DuckDB:
         if isinstance(source, str | Path):
             source = read_log(source)
         if not isinstance(source, Log):
-            for found, others in rows_of(source, rows):
-                self._tell(found)
-                records.keep(others)
+            self._tell_all(rows_of(source, rows), records)
             return getattr(source, "problems", None)
         meter = Meter()
         files = source.standing(meter)
-        self._load_packed([one.file for one in files if is_packed(one.file)], question)
-        lines = [one.file for one in files if not is_packed(one.file)]
-        loaded = self._load([str(file) for file in lines if _named_well(file)], question)
-        refused = self._refused(loaded)
+        packed = {str(one.file): _manifest.check(one.file) for one in files if is_packed(one.file)}
+        self._load_packed(packed, question)
+        lines = [one.file for one in files if str(one.file) not in packed]
+        refused = self._refused(self._load([*map(str, filter(_named_well, lines))], question))
         for one in files:
             meter.files += 1
-            if one.file in self._packed:
-                batches = self._others(one.file, meter)
+            if (name := str(one.file)) in packed:
+                batches = self._others(name, packed[name], question, meter)
             else:
-                batches = ((one.file, start, lines) for start, lines, _ in meter.lines_of(one))
-            places = refused.get(str(one.file))
-            picked = batches if places is None else _picked(batches, places)
-            for told, others in meter.rows(picked, rows):
-                self._tell(told)
-                records.keep(others)
+                batches = _picked(one, refused.get(name), meter)
+            self._tell_all(meter.rows(batches, rows), records)
         return meter.problems()
 
     def _read_urls(self, url: str, rows: Rows, records: Records, question: Asked) -> Problems:
-        """Read a log in an object store; lines that are not usual are fetched once more."""
-        pattern = url if "*" in url or url.endswith(SUFFIXES) else f"{url.rstrip('/')}/**"
-        listed = self._rows(f"SELECT file FROM glob({self.dialect.quoted(pattern)}) ORDER BY file")
-        files = [file for (file,) in listed if file.endswith(SUFFIXES)]
-        if not files:
+        """Read a log in an object store; files with lines that are not usual are fetched whole."""
+        listed = self._listed(url)
+        files = [file for file in listed if file.endswith(SUFFIXES)]
+        packed = self._packed_among(listed)
+        if not files and not packed:
             msg = f"no log at {url}; pass the URL of a folder or a file, or one with wildcards"
             raise LogError(msg, Path(url))
-        if self._load(files, question) != files:
-            broken = [file for file in files if not self._is_whole(file)]
-            msg = f"cannot read {', '.join(broken)}; fetch them and read them with read_log"
-            raise LogError(msg, Path(url))
+        self._load_packed(packed, question)
+        loaded = self._load(files, question)
+        refused = self._refused(loaded)
+        counted = self._rows("SELECT file, count(*) FROM lines WHERE file > 0 GROUP BY file")
+        lines = {loaded[file - 1]: number for file, number in counted}
         meter = Meter()
-        for file, places in self._refused(files).items():
-            found = ((file, place + 1, [line]) for place, line in self._fetched(file, places))
-            for told, others in meter.rows(found, rows):
-                self._tell(told)
-                records.keep(others)
-        ((lines,),) = self._rows("SELECT count(*) FROM lines")
-        return attrs.evolve(meter.problems(), files=len(files), lines=lines)
+        meter.files = len(packed) + len(files)
+        for file, number in packed.items():
+            others = self._others(file, number, question, meter)
+            self._tell_all(meter.rows(others, rows), records)
+        for file in files:
+            places = refused.get(file)
+            if places == []:
+                meter.count(lines.get(file, 0))
+                continue
+            with self._fetched(file) as share:
+                if not _named_well(share.file, file):
+                    places = None
+                one = Meter()
+                self._tell_all(one.rows(_picked(share, places, one), rows), records)
+            met = one.problems()
+            named = tuple(attrs.evolve(place, file=file) for place in met.places)
+            meter.add(attrs.evolve(met, places=named), 0)
+        return meter.problems()
 
-    def _fetched(self, file: str, places: list[int]) -> list[tuple[int, bytes]]:
-        """Some lines of a file as they are, nothing where one is no JSON."""
-        if not places:
-            return []
-        self._run(
-            f"""CREATE OR REPLACE TEMP TABLE fetched AS SELECT CAST(json AS VARCHAR) AS line
-            FROM read_ndjson_objects({self.dialect.quoted(file)}, ignore_errors = true)"""
-        )
-        listed = ", ".join(map(str, places))
-        found = self._rows(f"SELECT rowid, line FROM fetched WHERE rowid IN ({listed}) ORDER BY 1")
-        return [(place, (line or "").encode()) for place, line in found]
+    def _listed(self, url: str) -> list[str]:
+        """The files at a URL or below it."""
+        if is_pattern := "*" in url:
+            pattern = url
+        elif url.endswith((*SUFFIXES, _manifest.SUFFIX)):
+            pattern = literal(url)
+        else:
+            pattern = f"{literal(url.rstrip('/'))}/**"
+        select = f"SELECT file FROM glob({self.dialect.quoted(pattern)}) ORDER BY file"
+        try:
+            listed = [file for (file,) in self._rows(select)]
+        except duckdb.Error as error:
+            raise _unread(url, error) from None
+        there = set(listed)
+        for file in listed if is_pattern or url.endswith(_manifest.SUFFIX) else ():
+            if file.endswith(_manifest.SUFFIX) and _manifest_of(file) not in there:
+                msg = f"{file} is in no {_manifest.NAME} at {url}"
+                msg += "; pass the URL of the directory that lastclick pack wrote"
+                raise LogError(msg, Path(file))
+        return listed
+
+    def _packed_among(self, listed: list[str]) -> dict[str, int]:
+        """The files that listed manifests name, once they are what was written, with their rows."""
+        packed = {}
+        for place in listed:
+            if place.endswith(f"/{_manifest.NAME}"):
+                manifest = _manifest.parse(self._content(place), place)
+                for file in () if manifest is None else manifest.files:
+                    path = f"{place.removesuffix(_manifest.NAME)}{file.path}"
+                    found = self._blob("sha256(content)", path)
+                    _manifest.compare(path, file, None if found is None else str(found))
+                    packed[path] = file.rows
+        return packed
+
+    @contextmanager
+    def _fetched(self, file: str) -> Iterator[Share]:
+        """A file of an object store, on disk for as long as it is read."""
+        with tempfile.NamedTemporaryFile(prefix="lastclick-") as copy:
+            copy.write(self._content(file))
+            copy.flush()
+            yield Share(Path(copy.name), copy.tell())
+
+    def _content(self, file: str) -> bytes:
+        found = self._blob("content", file)
+        if found is None:
+            raise LogError(f"{file} went away while the log was read; try again", Path(file))
+        return bytes(found)
+
+    def _blob(self, what: str, file: str) -> Any:
+        """Something of a whole file, None where it is not there."""
+        place = self.dialect.quoted(literal(file))
+        try:
+            found = self._rows(f"SELECT {what} FROM read_blob({place})")
+        except duckdb.Error as error:
+            raise _unread(file, error) from None
+        return found[0][0] if found else None
 
     def _load(self, files: list[str], question: Asked) -> list[str]:
         """Read the lines of files, and tell which of them could be read."""
+        # What follows a ? is no part of the name to DuckDB, so it would not see a .gz there.
+        files = [file for file in files if "?" not in file]
         if not files or not _are_plain(question):
             return []
         try:
@@ -229,22 +289,22 @@ class _DuckDB:
             return self._load(whole, question)
         return files
 
-    def _load_packed(self, files: list[Path], question: Asked) -> None:
+    def _load_packed(self, files: Collection[str], question: Asked) -> None:
         """Read what the columns of packed files say."""
         if not files or not _are_plain(question):
             return
-        self._packed = {file: _manifest.check(file) for file in files}
         select = packed_facts(reading(files), question.by, dict(question.exclude))
         try:
             self._run(f"INSERT INTO lines {select}")
         except duckdb.Error as error:  # the checksums are right, so it is not the disk
-            raise _manifest.damaged(files[0], str(error).splitlines()[0]) from None
+            raise _manifest.damaged(next(iter(files)), str(error).splitlines()[0]) from None
 
-    def _others(self, file: Path, meter: Meter) -> Iterator[tuple[Path, int, list[bytes]]]:
-        """The lines of a packed file that its columns do not say."""
-        meter.count(self._packed[file])
+    def _others(self, file: str, number: int, question: Asked, meter: Meter) -> Iterator[Lines]:
+        """The lines of a packed file that `_load_packed` does not read."""
+        meter.count(number)
+        select = select_others if _are_plain(question) else select_lines
         with self._connection.cursor() as cursor:
-            found = cursor.execute(select_others(file))
+            found = cursor.execute(select(file))
             while rows := found.fetchmany(_ROWS):
                 yield from ((file, place + 1, [line.encode()]) for place, line in rows)
 
@@ -256,10 +316,10 @@ class _DuckDB:
         return True
 
     def _lines(self, files: list[str]) -> str:
-        quoted = self.dialect.quoted
+        listed = ", ".join(self.dialect.quoted(literal(file)) for file in files)
         columns = ", ".join(f"{field}: 'JSON'" for field in FIELDS)
         return (
-            f"read_json([{', '.join(map(quoted, files))}], format = 'newline_delimited',"
+            f"read_json([{listed}], format = 'newline_delimited',"
             f" columns = {{{columns}}}, ignore_errors = true, filename = true,"
             f" maximum_object_size = {LONGEST_LINE})"
         )
@@ -285,11 +345,13 @@ class _DuckDB:
             refused[files[file - 1]].append(place)
         return refused
 
-    def _tell(self, rows: list[Fact]) -> None:
-        """Add rows that the core has read."""
-        self._told += rows
-        if len(self._told) >= _ROWS:
-            self._hand_over()
+    def _tell_all(self, batches: Iterable[Batch], records: Records) -> None:
+        """Add what the core has read."""
+        for found, others in batches:
+            self._told += found
+            records.keep(others)
+            if len(self._told) >= _ROWS:
+                self._hand_over()
 
     def _hand_over(self) -> None:
         if self._told:
@@ -331,15 +393,16 @@ class _DuckDB:
         return int(attempts + orders)
 
 
-def _picked(
-    batches: Iterable[tuple[Path, int, list[bytes]]], places: list[int]
-) -> Iterator[tuple[Path, int, list[bytes]]]:
-    """Of the lines of a file those at some places, each with its number."""
+def _picked(share: Share, places: list[int] | None, meter: Meter) -> Iterator[Lines]:
+    """The lines of a file, or those at some places, each with its number."""
     seen = 0
-    for file, start, lines in batches:
+    for start, lines, _ in meter.lines_of(share):
+        if places is None:
+            yield share.file, start, lines
+            continue
         first, seen = seen, seen + len(lines)
         for place in places[bisect_left(places, first) : bisect_left(places, seen)]:
-            yield file, start + place - first, [lines[place - first]]
+            yield share.file, start + place - first, [lines[place - first]]
 
 
 def _are_plain(question: Asked) -> bool:
@@ -347,10 +410,18 @@ def _are_plain(question: Asked) -> bool:
     return all(map(plain, [*question.by, *(name for name, _ in question.exclude)]))
 
 
-def _named_well(file: Path) -> bool:
-    """Whether DuckDB takes the name for what it is: packed if it says so, and no pattern."""
-    if set("*?[") & set(str(file)):
-        return False
+def _named_well(file: Path, name: str = "") -> bool:
+    """Whether a file is compressed if its name says so, and only then, as DuckDB believes."""
     with suppress(OSError), file.open("rb") as raw:
-        return (raw.read(2) == GZIP) == file.name.endswith(".gz")
+        return (raw.read(2) == GZIP) == (name or file.name).endswith(".gz")
     return False
+
+
+def _manifest_of(file: str) -> str:
+    """Where the manifest is that names a packed file."""
+    return f"{file.rsplit('/', 2)[0]}/{_manifest.NAME}"
+
+
+def _unread(url: str, error: duckdb.Error) -> LogError:
+    reason = " ".join(str(error).splitlines()[:2])
+    return LogError(f"cannot read {url}: {reason}; fetch it and read it with read_log", Path(url))
