@@ -157,16 +157,19 @@ def test_times_of_all_the_calendar_come_back(tmp_path: Path) -> None:
     assert content(tmp_path / "packed") == content(log)
 
 
-def test_a_line_that_is_no_text(tmp_path: Path) -> None:
-    """Its bytes are told, and it is still no event."""
-    (tmp_path / "log.jsonl").write_bytes(b'{"v":1,"type":"\xff\xfe"}\n')
+@pytest.mark.parametrize("before", ["", "\\", "\\\\"])
+def test_a_line_that_is_no_text(tmp_path: Path, before: str) -> None:
+    """Its bytes are told, and it is still no event, also where a backslash stands before them."""
+    first, last = json.dumps(event(checkout_id="X")).split("X")
+    (tmp_path / "log.jsonl").write_bytes(f"{first}{before}".encode() + b"\xff" + last.encode())
 
     engine.pack(tmp_path / "log.jsonl", tmp_path / "packed")
 
-    assert rows(tmp_path / "packed", "line, type") == [(r'{"v":1,"type":"\xff\xfe"}', None)]
-    log = read_log(tmp_path / "packed")
-    assert list(log) == []
-    assert log.problems.torn == 1
+    said = rf"{first}{before}\xff{last} (no UTF-8)"
+    assert rows(tmp_path / "packed", "line, type") == [(said, None)]
+    for log in (read_log(tmp_path / "log.jsonl"), read_log(tmp_path / "packed")):
+        assert list(log) == []
+        assert log.problems.torn == 1
 
 
 def test_the_columns(tmp_path: Path) -> None:

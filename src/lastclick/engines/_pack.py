@@ -198,7 +198,7 @@ class _Packing:
         waiting: list[str] = []
         with closing(_Content(raw)) as content:
             for lines in batched(content.read):
-                waiting += [line.decode(errors="backslashreplace") for line in lines if line]
+                waiting += [_text(line) for line in lines if line]
                 if len(waiting) >= _LINES:
                     self._insert(waiting)
                     waiting = []
@@ -293,6 +293,14 @@ class _Packing:
 
 
 _DAY = "coalesce(CAST(CAST(occurred_at AS DATE) AS VARCHAR), 'unknown')"
+
+
+def _text(line: bytes) -> str:
+    """A line as text; one whose bytes are none ends so that it is no JSON, as it was none."""
+    try:
+        return line.decode()
+    except UnicodeDecodeError:  # after a backslash, an escape alone could make JSON of it
+        return line.decode(errors="backslashreplace") + " (no UTF-8)"
 
 
 def _told(line: str) -> dict[str, Any]:
