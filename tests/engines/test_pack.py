@@ -28,6 +28,7 @@ from lastclick.errors import EventError, LogError
 from lastclick.events import Event, parse_line
 from lastclick.sinks import FileSink
 from tests import strategies
+from tests.disks import mount
 
 pytest.importorskip("duckdb")
 
@@ -371,6 +372,23 @@ def test_since(tmp_path: Path) -> None:
 
     assert list(log) == []
     assert log.problems.passed_over == 1
+
+
+def test_a_disk_that_is_full(tmp_path: Path) -> None:
+    """An error of the system, as promised; what was packed before is still there."""
+    log, disk = tmp_path / "log", tmp_path / "disk"
+    disk.mkdir()
+    mount(disk, "size=300k")
+    try:
+        engine.pack(written(log, [DECLARED, event()]), disk / "packed")
+        write(log, 6_000, seed=3)
+
+        with pytest.raises(OSError, match="No space left"):
+            engine.pack(log, disk / "packed")
+
+        assert len(list(read_log(disk / "packed"))) == 2
+    finally:
+        subprocess.run(["umount", disk], check=True)
 
 
 def test_an_empty_log(tmp_path: Path) -> None:

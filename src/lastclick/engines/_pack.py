@@ -121,6 +121,10 @@ def pack(
             with duckdb.connect(config={"temp_directory": str(work)}) as connection:
                 packing = _Packing(connection, log.path, to, manifest)
                 return packing.run(found, progress)
+        except duckdb.OperationalError as error:  # its words for a disk or memory that is full
+            reason = str(error).splitlines()[0]
+            msg = f"cannot pack into {to}: {reason}; what was packed before is whole, so try again"
+            raise OSError(msg) from None
         finally:
             shutil.rmtree(work, ignore_errors=True)
 
