@@ -7,6 +7,7 @@ import gzip
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -627,6 +628,19 @@ def test_a_parquet_file_of_no_packed_log(tmp_path: Path) -> None:
     file.write_bytes(b"PAR1")
 
     both_refuse(file, "is in no manifest.json; pass the directory that lastclick pack wrote")
+
+
+def test_what_is_packed_already(packed: Path) -> None:
+    """It is not packed again, nor taken for lines; a nightly run that finds no others may be."""
+    (file,) = packed.glob("*/*.parquet")
+    for source in (packed, file):
+        with pytest.raises(LogError, match=f"{source.name} is packed already"):
+            engine.pack(source, packed.parent / "again")
+    assert not (packed.parent / "again").exists()
+
+    assert engine.pack(packed.parent, packed).already == 2
+    shutil.rmtree(packed.parent / "log")
+    assert engine.pack(packed.parent, packed).segments == 0
 
 
 def test_one_packed_file(packed: Path) -> None:

@@ -21,7 +21,7 @@ import attrs
 import duckdb
 
 from lastclick import _manifest
-from lastclick._log import SUFFIXES, read_log
+from lastclick._log import read_log
 from lastclick._manifest import COLUMNS, File, Manifest, Segment, sync
 from lastclick._reading import GZIP, Place, as_it_is_now, batched
 from lastclick._rows import UNKNOWN, Rows, micros
@@ -91,8 +91,8 @@ def pack(
         progress: Called now and then with the bytes read and the bytes in all.
 
     Raises:
-        LogError: There is nothing at the path, another run packs into the same directory, or what
-            is there is damaged or of a later version.
+        LogError: There is nothing at the path, or nothing but what is packed already; another run
+            packs into the same directory, or what is there is damaged or of a later version.
         OSError: The files could not be written.
 
     Example:
@@ -109,7 +109,14 @@ def pack(
     .. versionadded:: 0.1.0
     """
     log, to = read_log(source), Path(to)
-    found = [file for file in log.files() if log.path == file or file.name.endswith(SUFFIXES)]
+    files = log.files()
+    packed = [file for file in files if _manifest.is_packed(file)]
+    if packed == files and any(to.resolve() not in file.resolve().parents for file in packed):
+        msg = (
+            f"{log.path} is packed already; pass a directory that FileSink writes, or a file of it"
+        )
+        raise LogError(msg, log.path)
+    found = [file for file in files if not _manifest.is_packed(file)]
     found.sort(key=lambda file: (_name(file), file.name))
     to.mkdir(parents=True, exist_ok=True)
     with _alone(to):
