@@ -171,6 +171,21 @@ def test_a_shop_is_the_same(server: ChdbServer, tmp_path: Path, profile: str) ->
     assert tables == []
 
 
+def test_any_text_excludes(server: ChdbServer, tmp_path: Path) -> None:
+    """Also one that ClickHouse spells in another way than the line does."""
+    texts = ("a\u2028b", "\u2029", "größe/\x7f")
+    lines = [
+        json.dumps(
+            event(event_id=text, checkout_id=text, attributes={"p": text}), ensure_ascii=False
+        )
+        for text in (*texts, "other")
+    ]
+
+    report = same(server, tmp_path, [json.dumps(DECLARED), *lines], exclude={"p": texts})
+
+    assert report.started == 1
+
+
 # What SQL must not read in its own way
 
 ASKED: dict[str, Any] = {"by": ("device", "n"), "exclude": {"device": (1, "mobile", None, True)}}

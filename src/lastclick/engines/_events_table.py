@@ -174,7 +174,13 @@ def _value(name: str) -> str:
 def _excluded(exclude: Mapping[str, Sequence[object]]) -> str:
     tests = []
     for name, values in exclude.items():
-        texts = [_quoted(json.dumps(value, ensure_ascii=False)) for value in values]
+        texts = [_quoted(_json(value)) for value in values]
         if texts:
             tests.append(f"{_value(name)} IN ({', '.join(texts)})")
     return f"({' OR '.join(tests) or 'false'})"
+
+
+def _json(value: object) -> str:
+    """As JSONExtractRaw spells it: unescaped but for the two that JavaScript ends lines at."""
+    text = json.dumps(value, ensure_ascii=False)
+    return text.translate({0x2028: r"\u2028", 0x2029: r"\u2029"})
