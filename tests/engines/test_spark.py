@@ -208,6 +208,18 @@ def test_what_spark_cannot_count_is_said(spark: Any, tmp_path: Path) -> None:
         engine.measure(tmp_path / "nothing", session=spark)
 
 
+def test_names_of_folders_are_no_columns(spark: Any, tmp_path: Path) -> None:
+    """Days may have folders of their own, whatever these are called."""
+    folders = [tmp_path / f"day={day}" / "value=7" for day in ("2026-10-01", "2026-10-02")]
+    for folder, line in zip(folders, (DECLARED, entered()), strict=True):
+        folder.mkdir(parents=True)
+        (folder / "a.jsonl").write_text(json.dumps(line) + "\n", "utf-8")
+    with gzip.open(folders[0] / "b.jsonl.gz", "wt", encoding="utf-8") as packed:
+        packed.write(json.dumps(entered(event_id="e2", checkout_id="c2")))
+
+    assert same(spark, tmp_path).started == 2
+
+
 @pytest.mark.long
 def test_the_command_asks_the_session_of_the_environment(tmp_path: Path) -> None:
     """SPARK_REMOTE says where Spark is, as it does for all that use it."""

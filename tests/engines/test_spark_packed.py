@@ -130,6 +130,15 @@ def test_packed_and_fresh_together(spark: Any, tmp_path: Path) -> None:
     assert same(spark, tmp_path, closed=True).started == whole.started
 
 
+def test_a_directory_may_be_called_as_a_file(spark: Any, tmp_path: Path) -> None:
+    """What is below it is read, packed or not, as of any other."""
+    log = stored(tmp_path / "log.jsonl", [DECLARED, entered()])
+    other = stored(tmp_path / "other", [entered(event_id="e2", checkout_id="c2")])
+    pack(other, log / "day=2" / "packed")
+
+    assert same(spark, log).started == 2
+
+
 @pytest.mark.long
 def test_one_packed_file_is_counted(spark: Any, tmp_path: Path) -> None:
     """By itself, without the others of its manifest."""

@@ -16,6 +16,8 @@ from lastclick.errors import LogError
 
 _TYPES = {"VARCHAR": "STRING", "TIMESTAMP": "TIMESTAMP_NTZ"}
 _SCHEMA = ", ".join(f"{name} {_TYPES.get(of, of)}" for name, of in _manifest.COLUMNS.items())
+#: Where Sail is not told which columns there are, it makes one of a folder such as day=2026-10-01.
+TEXT = "lastclick_text STRING"
 
 
 def packed_at(path: str, session: Any) -> tuple[Any, int]:
@@ -25,14 +27,14 @@ def packed_at(path: str, session: Any) -> tuple[Any, int]:
         LogError: A file or a manifest is damaged, or no manifest names the file at the path.
     """
     directory, only = _apart(path) if path.endswith(_manifest.SUFFIX) else (path, "")
-    manifests = _below(session, _manifest.NAME).text(directory).inputFiles()
+    manifests = below(session, _manifest.NAME).schema(TEXT).text(directory).inputFiles()
     files = [file for place in manifests for file in _files(unquote(place), only, session)]
     if only and not files:
         msg = f"{path} is in no {_manifest.NAME}; pass the directory that lastclick pack wrote"
         raise LogError(msg, Path(path))
     if not files:
         return None, 0
-    reader = _below(session, f"*{_manifest.SUFFIX}").schema(_SCHEMA)
+    reader = below(session, f"*{_manifest.SUFFIX}").schema(_SCHEMA)
     return reader.parquet(*files), len(files)
 
 
@@ -56,7 +58,7 @@ def _apart(path: str) -> tuple[str, str]:
     return "/".join(above) or ".", f"{day}/{name}"
 
 
-def _below(session: Any, names: str) -> Any:
+def below(session: Any, names: str) -> Any:
     """A reader of files below a directory, which takes no name of a folder for a column."""
     reader = session.read.option("recursiveFileLookup", "true")
     return reader.option("pathGlobFilter", names)
@@ -69,7 +71,7 @@ def _files(place: str, only: str, session: Any) -> list[str]:
     if manifest is None:
         return []
     directory = place.removesuffix(_manifest.NAME)
-    there = _below(session, f"*{_manifest.SUFFIX}").format("binaryFile").load(directory)
+    there = below(session, f"*{_manifest.SUFFIX}").format("binaryFile").load(directory)
     sums = {
         _apart(path)[1]: checksum
         for path, checksum in there.selectExpr("path", "sha2(content, 256)").collect()

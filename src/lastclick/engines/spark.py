@@ -21,7 +21,7 @@ from lastclick.engines._cells import Row
 from lastclick.engines._dialect import SPARK, Dialect
 from lastclick.engines._measure import Progress, Read, report_by
 from lastclick.engines._spark_lines import facts
-from lastclick.engines._spark_packed import packed_at, packed_facts
+from lastclick.engines._spark_packed import TEXT, below, packed_at, packed_facts
 from lastclick.engines._sql import Table
 from lastclick.errors import ConfigError, EventError, LogError
 from lastclick.metrics import Report
@@ -327,8 +327,7 @@ def _found_at(path: str, session: _Session) -> tuple[Any, Any, int]:
     packed = lines = None
     files = more = 0
     try:
-        if not path.endswith(SUFFIXES):
-            packed, files = packed_at(path, session)
+        packed, files = packed_at(path, session)
         if not path.endswith(_manifest.SUFFIX):
             lines, more = _lines_at(path, session)
     except AnalysisException as error:
@@ -346,14 +345,10 @@ def _found_at(path: str, session: _Session) -> tuple[Any, Any, int]:
 
 def _lines_at(path: str, session: _Session) -> tuple[Any, int]:
     """The lines of files, and of how many; None if of none."""
-    reader = session.read.option("lineSep", "\n").option("recursiveFileLookup", "true")
-    if path.endswith(SUFFIXES):
-        frames = [reader.text(path)]
-    else:  # apart, since Sail takes all files of one reading for as packed as the first
-        frames = [
-            reader.option("pathGlobFilter", f"*{ending}").text(path)
-            for ending in (".{jsonl,ndjson}", ".{jsonl,ndjson}.gz")
-        ]
+    frames = [  # apart, since Sail takes all files of one reading for as packed as the first
+        below(session, f"*{ending}").schema(TEXT).option("lineSep", "\n").text(path)
+        for ending in (".{jsonl,ndjson}", ".{jsonl,ndjson}.gz")
+    ]
     counted = [(len(frame.inputFiles()), frame.toDF("value")) for frame in frames]
     found = [frame for files, frame in counted if files]
     if not found:
