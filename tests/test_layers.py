@@ -25,7 +25,7 @@ EXTRAS = {
     "engines/_pack.py": {"duckdb"},
     "engines/_parquet.py": {"duckdb"},
     "engines/_server.py": {"urllib3"},
-    "engines/spark.py": {"pyspark"},
+    "engines/spark.py": {"py4j", "pyspark"},
     "engines/duckdb.py": {"duckdb"},
     "integrations/_identity.py": {"itsdangerous"},
     "integrations/flask.py": {"flask", "click"},

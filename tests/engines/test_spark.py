@@ -220,6 +220,20 @@ def test_names_of_folders_are_no_columns(spark: Any, tmp_path: Path) -> None:
     assert same(spark, tmp_path).started == 2
 
 
+def test_what_spark_cannot_read_is_said(spark: Any, tmp_path: Path) -> None:
+    """Where the core reads what is whole of a damaged file, Spark ends: the error says so."""
+    stored(tmp_path, [DECLARED, entered()])
+    whole = gzip.compress(json.dumps(entered(event_id="e2", checkout_id="c2")).encode())
+    (tmp_path / "c.jsonl.gz").write_bytes(whole[:-20])
+
+    with pytest.raises(LogError, match=r"Spark could not count .*lastclick check") as refused:
+        engine.measure(tmp_path, session=spark)
+
+    assert refused.value.path == str(tmp_path)
+    assert str(tmp_path) in str(refused.value)
+    assert len(str(refused.value).splitlines()) == 1
+
+
 @pytest.mark.long
 def test_the_command_asks_the_session_of_the_environment(tmp_path: Path) -> None:
     """SPARK_REMOTE says where Spark is, as it does for all that use it."""

@@ -38,6 +38,8 @@ _WORD = re.compile(r"\w+")
 _BOM = b"\xef\xbb\xbf"
 _BATCH = 100
 _PLACES = 10
+_CALLING = ".\n: "  # between the call and what Java raised
+_FAILED_READ = re.compile(r"\[FAILED_READ_FILE.*")
 
 
 class _Session(Protocol):
@@ -83,7 +85,8 @@ def measure(
 
     Raises:
         ConfigError: As `lastclick.measure` does, or the source is no text.
-        LogError: There is nothing at the path, or what is packed there is damaged.
+        LogError: There is nothing at the path, what is packed there is damaged, or Spark could not
+            read or count, such as a gzipped file that breaks off.
 
     Example:
         >>> from lastclick.engines.spark import measure
@@ -93,10 +96,38 @@ def measure(
     .. versionadded:: 0.1.0
     """
     question = asked(**settings)
-    with ExitStack() as stack:
-        tables = _Tables(_default() if session is None else session, reliable)
-        stack.callback(tables.forget)
-        return report_by(_Spark(tables, source), funnel, question, progress)
+    known = _default() if session is None else session
+    try:
+        with ExitStack() as stack:
+            tables = _Tables(known, reliable)
+            stack.callback(tables.forget)
+            return report_by(_Spark(tables, source), funnel, question, progress)
+    except _raised_by_spark() as error:
+        name = str(source)[:200]
+        msg = (
+            f"Spark could not count {name}: {_reason(error)}; if a file is damaged, lastclick check"
+            f" names it, and without Spark the rest is counted"
+        )
+        raise LogError(msg, name) from error
+
+
+def _raised_by_spark() -> tuple[type[Exception], ...]:
+    """Its errors: a classic session also passes on what Java raised."""
+    from pyspark.errors import PySparkException
+
+    try:
+        from py4j.protocol import Py4JError  # type: ignore[import-not-found]
+    except ModuleNotFoundError:  # the client of Spark Connect needs none
+        return (PySparkException,)
+    return PySparkException, Py4JError
+
+
+def _reason(error: Exception) -> str:
+    """What Spark says, in a line."""
+    _, _, of_java = str(error).partition(_CALLING)
+    text = of_java or str(error)
+    found = _FAILED_READ.search(text)
+    return (found[0] if found else text.partition("\n")[0])[:300]
 
 
 def _default() -> _Session:
