@@ -22,6 +22,7 @@ from lastclick import Report, measure, read_log
 from lastclick.engines import spark as engine
 from lastclick.errors import ConfigError, LogError
 from tests import strategies
+from tests.engines.cluster import LOCAL, free_port
 from tests.engines.rare import rarely
 from tests.engines.sail import serving
 
@@ -266,3 +267,15 @@ def test_a_session_that_is_not_there_is_said(tmp_path: Path) -> None:
     assert done.returncode == 2
     assert done.stderr.startswith("lastclick: Spark does not start: ")
     assert "SPARK_REMOTE" in done.stderr
+
+
+def test_a_server_that_does_not_answer_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Soon, and without the token that is in SPARK_REMOTE."""
+    pytest.importorskip("pyspark")
+    monkeypatch.setattr(engine, "_PATIENCE_S", 0.1)
+    monkeypatch.setenv("SPARK_REMOTE", f"sc://{LOCAL}:{free_port()}/;token=s3cret")
+
+    with pytest.raises(ConfigError, match=r"no answer from 127\.0\.0\.1:\d+ in 0\.1 s") as refused:
+        engine.measure("log")
+
+    assert "s3cret" not in str(refused.value)

@@ -1,11 +1,13 @@
 """Spark as the engine: lines or packed logs that a cluster reads. Any Spark 4 session, or Sail."""
 
 import json
+import os
 import re
 from collections.abc import Iterator
 from contextlib import ExitStack
 from functools import reduce
 from pathlib import Path
+from threading import Event
 from typing import Any, Protocol
 from uuid import uuid4
 
@@ -38,6 +40,7 @@ _WORD = re.compile(r"\w+")
 _BOM = b"\xef\xbb\xbf"
 _BATCH = 100
 _PLACES = 10
+_PATIENCE_S = 10
 _CALLING = ".\n: "  # between the call and what Java raised
 _FAILED_READ = re.compile(r"\[FAILED_READ_FILE.*")
 
@@ -84,7 +87,7 @@ def measure(
         progress: Called now and then with the statements run and the statements in all.
 
     Raises:
-        ConfigError: As `lastclick.measure` does, or the source is no text.
+        ConfigError: As `lastclick.measure` does, or the source is no text, or Spark does not start.
         LogError: There is nothing at the path, what is packed there is damaged, or Spark could not
             read or count, such as a gzipped file that breaks off.
 
@@ -135,10 +138,36 @@ def _default() -> _Session:
     from pyspark.sql import SparkSession
 
     try:
+        _await_answer()
         session: _Session = SparkSession.builder.getOrCreate()
     except PySparkException as error:
         raise ConfigError(f"Spark does not start: {str(error).splitlines()[0]}") from None
     return session
+
+
+def _await_answer() -> None:
+    """Wait a while for the server of SPARK_REMOTE: Spark's own client would for ten minutes."""
+    remote = os.environ.get("SPARK_REMOTE", "")
+    if not remote.startswith("sc://"):
+        return
+    from pyspark.sql.connect.client import DefaultChannelBuilder
+
+    builder, answered = DefaultChannelBuilder(remote), Event()
+    channel = builder.toChannel()
+
+    def hear(state: Any) -> None:
+        if state.name == "READY":
+            answered.set()
+
+    channel.subscribe(hear, try_to_connect=True)
+    there = answered.wait(_PATIENCE_S)
+    channel.close()
+    if not there:
+        msg = (
+            f"Spark does not start: no answer from {builder.endpoint} in {_PATIENCE_S} s; see that"
+            f" a server listens where SPARK_REMOTE says"
+        )
+        raise ConfigError(msg)
 
 
 class _Tables:
