@@ -45,7 +45,7 @@ _FACTS = """
 _COLUMNS = [column.split()[0] for column in _FACTS.split(",")]
 _ROWS = 20_000
 #: Of how many rows the groups are held at once: what a group holds is not spilled to disk.
-_AT_ONCE = 10_000_000
+_AT_ONCE = 5_000_000
 #: Lines of a file, and the number of the first.
 Lines = tuple[Path | str, int, list[bytes]]
 
