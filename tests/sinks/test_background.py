@@ -98,6 +98,7 @@ def test_building_a_sink_starts_no_thread(tmp_path: Path) -> None:
     assert repr(sink) == f"FileSink({str(tmp_path)!r}, durability='exit')"
 
 
+@pytest.mark.untraced
 def test_threads_share_the_queue(tmp_path: Path) -> None:
     """8 threads x 10,000 events: none lost, torn or doubled, all counted, in far fewer writes."""
     sink = FileSink(tmp_path, "exit")

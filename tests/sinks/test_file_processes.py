@@ -54,6 +54,7 @@ def names(count: int, *prefixes: object) -> list[str]:
 # Threads -----------------------------------------------------------------------------------------
 
 
+@pytest.mark.untraced
 def test_threads_share_a_segment(tmp_path: Path) -> None:
     """8 threads x 10,000 events: none lost, torn or doubled, all in one file, all counted."""
     sink = FileSink(tmp_path)
