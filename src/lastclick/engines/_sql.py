@@ -437,8 +437,9 @@ class Template:
             "carts",
             f"""SELECT r.k, count(*) AS shown, {self.pick("min", parts)} AS opening,
                 {self.pick("max", parts, "j.order_at IS NULL")} AS closing
-            FROM {self.rows} r JOIN journeys j ON j.k = r.k
-            WHERE {WHOLE} AND r.pos IS NOT NULL AND r.units IS NOT NULL AND j.decided
+            FROM {self.rows} r
+            JOIN (SELECT k, order_at FROM journeys r WHERE {WHOLE} AND decided) j ON j.k = r.k
+            WHERE {WHOLE} AND r.pos IS NOT NULL AND r.units IS NOT NULL
             GROUP BY r.k""",
         )
         at = {name: parts[name] for name in ("t", "kind", "event_id", "units")}
@@ -454,9 +455,8 @@ class Template:
                 FROM (SELECT r.k, r.pos, r.currency, {self.pick("max", at)} AS latest
                     FROM {self.rows} r WHERE {WHOLE} AND r.pos IS NOT NULL AND r.units IS NOT NULL
                     GROUP BY r.k, r.pos, r.currency) m
-                JOIN carts c ON c.k = m.k
-                WHERE c.shown > 1
-                    AND m.currency = {self._part("c.opening", "currency", names)}) o
+                JOIN (SELECT k, opening FROM carts r WHERE {WHOLE} AND shown > 1) c ON c.k = m.k
+                WHERE m.currency = {self._part("c.opening", "currency", names)}) o
             WHERE NOT (pos = {self._part("opening", "pos", names)} AND {same})""",
         )
 

@@ -44,8 +44,9 @@ _FACTS = """
 """
 _COLUMNS = [column.split()[0] for column in _FACTS.split(",")]
 _ROWS = 20_000
-#: Of how many rows the groups are held at once: what a group holds is not spilled to disk.
-_AT_ONCE = 5_000_000
+#: How many bytes of memory a row may take where rows are grouped: what a group holds is not
+#: spilled to disk, so larger tables are made in parts.
+_A_ROW = 400
 #: Lines of a file, and the number of the first.
 Lines = tuple[Path | str, int, list[bytes]]
 
@@ -130,8 +131,9 @@ class _DuckDB:
             SELECT * FROM told UNION ALL SELECT {", ".join(_COLUMNS)} FROM lines
             WHERE kind IS NOT NULL AND funnel = {self.dialect.quoted(rows.funnel or "")}"""
         )
-        ((there,),) = self._rows("SELECT count(*) FROM facts")
-        self._parts = 1 + there // _AT_ONCE
+        memory = "parse_formatted_bytes(current_setting('memory_limit'))"
+        ((there, limit),) = self._rows(f"SELECT count(*), {memory} FROM facts")
+        self._parts = 1 + there * _A_ROW // limit
         return Read(self._redelivered(), problems)
 
     def make(self, table: Table) -> None:
