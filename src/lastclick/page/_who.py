@@ -221,7 +221,8 @@ def _changed(tell: Tell) -> Grid:
         name = tell.say("left at {step}", step=Name(step))
         rows.append(row(name, step_of("comparison.steps", step)))
     header = (tell.say("what"), tell.say("change, in points"), tell.say("interval"))
-    return Grid("fig-change", Table(tell.say("What changed"), header, tuple(rows)))
+    assumed = frozenset({2})  # words beside the interval
+    return Grid("fig-change", Table(tell.say("What changed"), header, tuple(rows), assumed))
 
 
 def _journeys(tell: Tell) -> Block:

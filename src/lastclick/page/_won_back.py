@@ -164,6 +164,7 @@ def _caused(tell: Tell) -> Chart | Paragraph:
             tell.say("Credited and caused"),
             (tell.say("what"), tell.say("credited"), tell.say("caused")),
             tuple(table),
+            frozenset({2}),  # words beside the interval
         ),
         note,
     )
