@@ -207,8 +207,9 @@ def _change(tell: Tell) -> Statements:
 
 def _changed(tell: Tell) -> Grid:
     def row(name: Inlines, path: str) -> tuple[Inlines, ...]:
-        low, high = tell.points(f"{path}.low"), tell.points(f"{path}.high")
-        limits = tell.limits(low, high) if low.value else ("\N{EN DASH}",)
+        limits: Inlines = ("\N{EN DASH}",)
+        if tell.at(f"{path}.low") is not None:
+            limits = tell.say("{low} to {high}", **tell.ends(path, tell.points))
         return name, (tell.points(f"{path}.estimate"),), limits
 
     rows = [
@@ -219,13 +220,9 @@ def _changed(tell: Tell) -> Grid:
     for step in () if tell.at("report.closed") else tell.at("comparison.steps"):
         name = tell.say("left at {step}", step=Name(step))
         rows.append(row(name, step_of("comparison.steps", step)))
-    # What the parts assume is said once: in each row it would be a third sheet of paper.
-    interval, assumed = tell.say("interval"), tell.at("comparison.mix.assumes")
-    if assumed is not None:
-        what = (tell.text(assumed),)
-        interval = tell.say("{high}, assuming {what}", high=interval, what=what)
-    header = (tell.say("what"), tell.say("change, in points"), interval)
-    return Grid("fig-change", Table(tell.say("What changed"), header, tuple(rows)))
+    header = (tell.say("what"), tell.say("change, in points"), tell.say("interval"))
+    assumed = frozenset({2})  # words beside the interval
+    return Grid("fig-change", Table(tell.say("What changed"), header, tuple(rows), assumed))
 
 
 def _journeys(tell: Tell) -> Block:
