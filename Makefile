@@ -13,7 +13,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .ONESHELL:
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-long test-engines test-spark setup setup-bench check format tests tests-wires tests-rest coverage tests-core docs picture bench matrix clean
+.PHONY: help demo test test-long test-engines test-spark long-engines long-page setup setup-bench check format tests tests-wires tests-rest coverage tests-core docs picture bench matrix clean
 
 PIP := bin/python -m pip install -qq --disable-pip-version-check \
 	--constraint constraints.txt --build-constraint constraints.txt
@@ -38,8 +38,20 @@ test: $(VENV)/.dev $(CORE)/.core ## everything that must hold: checks, docs, tes
 	$(MAKE) --no-print-directory coverage
 
 test-long: $(VENV)/.servers $(CARTRIDGE)/.cartridge ## the long proofs: kill, fork, full disk, many processes
-	$(call say,long proofs)
-	$(VENV)/bin/python -m pytest -q -m "long and not hours"
+	$(call say,long proofs; beside each other those whose seconds are not looked at; half an hour)
+	$(MAKE) --no-print-directory --jobs=2 --output-sync=target long-engines long-page
+	$(call say,long proofs: all others)
+	$(VENV)/bin/python -m pytest -q -m "$(LONG)" $(WORKS:%=--ignore=%) --ignore=tests/page
+
+LONG := long and not hours
+WORKS := tests/engines tests/metrics tests/rolled
+long-engines:
+	$(call say,long proofs: the engines and numbers)
+	$(VENV)/bin/python -m pytest -q -m "$(LONG)" -p no:cacheprovider $(WORKS)
+
+long-page:
+	$(call say,long proofs: the page in a browser)
+	$(VENV)/bin/python -m pytest -q -m "$(LONG)" -p no:cacheprovider tests/page
 
 test-engines: $(VENV)/.dev ## all conformance cases by all engines: half an hour
 	$(call say,engines)
