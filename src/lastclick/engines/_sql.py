@@ -467,12 +467,11 @@ class Template:
             "count(*) AS x, count(*) FILTER (WHERE outcome = 'in_flight') AS going_on,"
             " count(*) FILTER (WHERE order_at IS NOT NULL) AS ordered"
         )
-        spans = f"SELECT who, '*' AS cell, {counted} FROM journeys WHERE counted GROUP BY who"
+        people = "(SELECT who AS k, cell, outcome, order_at FROM journeys WHERE counted) r"
+        rest = f"{counted} FROM {people} WHERE {WHOLE} GROUP BY r.k"
+        spans = f"SELECT r.k AS who, '*' AS cell, {rest}"
         if self.basis.by:
-            spans += (
-                f" UNION ALL SELECT who, cell, {counted} FROM journeys"
-                " WHERE counted GROUP BY who, cell"
-            )
+            spans += f" UNION ALL SELECT r.k AS who, cell, {rest}, cell"
         return Table("spans", spans)
 
     def _persons(self) -> Iterator[Table]:
