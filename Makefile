@@ -40,7 +40,7 @@ test: $(VENV)/.dev $(CORE)/.core ## everything that must hold: checks, docs, tes
 test-long: $(VENV)/.servers $(CARTRIDGE)/.cartridge ## the long proofs: kill, fork, full disk, many processes
 	$(call say,long proofs; beside each other those whose seconds are not looked at; half an hour)
 	$(MAKE) --no-print-directory --jobs=2 --output-sync=target long-engines long-page
-	$(call say,long proofs: all others)
+	echo "== long proofs: all others"
 	$(VENV)/bin/python -m pytest -q -m "$(LONG)" $(WORKS:%=--ignore=%) --ignore=tests/page
 
 LONG := long and not hours
