@@ -95,8 +95,9 @@ class Disk:
 
 @pytest.fixture
 def disk(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Disk:
-    """The disk that the store waits for."""
+    """The disk that the store waits for, alone: upkeep, which waits too, compresses nothing."""
     disk = Disk(tmp_path)
+    monkeypatch.setattr("lastclick.sinks._upkeep.Upkeep.ask", lambda _: None)
     monkeypatch.setattr("lastclick.collect._store.os.fsync", disk.fsync)
     return disk
 
