@@ -94,9 +94,9 @@ tests: $(VENV)/.dev ## the tests, with all extras, and their coverage of src
 
 # Who calls pytest gets 100 examples of each law; here, where time is short, it is 40.
 SOME := --hypothesis-profile=some
-WIRES := tests/sinks tests/delivery tests/integrations tests/engines
+WIRES := tests/sinks tests/delivery tests/integrations tests/engines tests/testing
 tests-wires:
-	$(call say,tests with all extras: sinks, what they talk to, and engines)
+	$(call say,tests with all extras: sinks, what they talk to, engines and the helpers for tests)
 	$(VENV)/bin/python -m coverage run -m pytest -q $(SOME) -p no:cacheprovider -m "not long" $(WIRES)
 
 tests-rest:
