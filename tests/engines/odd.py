@@ -23,7 +23,12 @@ def event(**fields: Any) -> dict[str, Any]:
 
 
 DECLARED = strategies.declared("d1", 0, strategies.STEPS)
-ODD = [
+#: A line that is usual but for what is put into it.
+_USUAL = (
+    '{"v":1,"type":"step_entered","event_id":"q","funnel":"checkout",'
+    '"occurred_at":"2026-10-01T10:00:00Z","checkout_id":"q",%s}'
+)
+SPELT = [
     "",
     "   ",
     "\t",
@@ -41,6 +46,16 @@ ODD = [
     *(
         json.dumps(event(**fields))
         for fields in (
+            {"further": "key"},
+            {"reason": "of no failure"},
+            {"total": {"amount": "1", "currency": "EUR"}},
+            {"value": {"amount": "999999999999.9999", "currency": "EUR"}},
+            {"value": {"amount": "0.0001", "currency": "EUR", "rate": "1.1"}},
+            {"value": {"currency": "EUR", "amount": "1"}},
+            {"value": {"amount": "5990", "currency": "JPY"}},
+            {"type": "order_cancelled", "order_id": "o7"},
+            {"type": "reminder_clicked", "channel": "email", "campaign": "spring"},
+            {"type": "order_refunded", "order_id": "o7", "refund_id": "r", "amount": None},
             {"v": 1.0},
             {"v": True},
             {"v": 2},
@@ -121,6 +136,33 @@ ODD = [
                     None,
                 )
             ),
+        )
+    ),
+]
+#: The same as lastclick spells them, and what a database takes for JSON, or takes the first of.
+ODD = [
+    *SPELT,
+    *(json.dumps(json.loads(line), separators=(",", ":")) for line in SPELT if '"v": 1' in line),
+    *(
+        _USUAL % fields
+        for fields in (
+            '"step":"cart",',
+            '"step":"cart","attributes":{"device":1, }',
+            '"step":"cart","attributes":{"device":[1,]}',
+            '"step":"cart","step":"payment"',
+            '"step":"cart", "step":"payment"',
+            '"event_id":"r","step":"cart"',
+            '"step":"cart","further":1,"further":2',
+            '"step":"cart","attributes":{"device":"mobile","device":"desktop"}',
+            '"step":"cart","attributes":{"device":"desktop","other":1,"device":"mobile"}',
+            '"step":"cart","attributes":{"other":1,"other":2}',
+            '"step":"cart","attributes":{"device":"mobile"},"attributes":{"device":"desktop"}',
+            '"step":"cart","value":{"amount":"1","currency":"EUR","amount":"2"}',
+            '"step":"cart","value":{"amount":"1","currency":"EUR",}',
+            '"step":"\\u0063art"',
+            '"step":"cart","customer_id":"\\u0041"',
+            '"step":"cart"\t',
+            '"step":"cart","customer_id":null,"value":null',
         )
     ),
 ]

@@ -146,7 +146,7 @@ def test_odd_lines_mean_the_same(tmp_path: Path, asked: dict[str, Any]) -> None:
 
     assert report.reading is not None
     assert report.reading.problems.unreadable > 60
-    assert report.reading.problems.torn == 2
+    assert report.reading.problems.torn == 10
 
 
 @pytest.mark.long

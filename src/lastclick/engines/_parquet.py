@@ -22,21 +22,9 @@ from lastclick._rows import (
     USUAL,
 )
 from lastclick.engines._dialect import DUCKDB
-from lastclick.engines._usual import FIELDS, excluded, facts, group
+from lastclick.engines._usual import excluded, facts, group, once
 
 _STEPS = "type IN ('step_entered', 'step_failed')"
-#: What every line has, and what those of some types may have besides.
-_COMMON = ("v", "type", "event_id", "funnel", "occurred_at", "checkout_id", "customer_id")
-_OWN = {
-    "step_entered": ("step", "value"),
-    "step_failed": ("step", "value", "reason"),
-    "order_completed": ("order_id", "total"),
-    "reminder_sent": ("channel", "campaign"),
-    "reminder_clicked": ("channel", "campaign"),
-    "holdout_assigned": ("arm", "campaign", "share"),
-    "order_refunded": ("order_id", "refund_id", "amount"),
-    "order_cancelled": ("order_id",),
-}
 _BATCH = 100
 
 
@@ -49,15 +37,10 @@ def usual_columns(lines: str) -> str:
     Returns:
         The select; ``type`` is NULL where the columns do not say everything.
     """
-    paths = ", ".join(f"'$.{field}'" for field in FIELDS)
-    # A comma too many is JSON to DuckDB, and none to others.
-    valid = r"json_valid(line) AND NOT regexp_matches(line, ',\s*[}\]]')"
-    values = ", ".join(f"CAST(f[{place}] AS VARCHAR) AS {name}" for place, name in _numbered())
-    source = f"""(SELECT * REPLACE (CASE WHEN keys = known THEN v END AS v) FROM (
-        SELECT *, {_known()} AS known FROM (
-            SELECT place AS file, keys, {values} FROM (
-                SELECT place, json_extract(json, [{paths}]) AS f, len(json_keys(json)) AS keys
-                FROM (SELECT place, CASE WHEN {valid} THEN line END AS json FROM {lines})))))"""
+    source = (
+        f"(SELECT CASE WHEN json_valid(line) THEN line END AS line, place AS file FROM {lines})"
+    )
+    said = f"strlen(json(line)) = size AND (attributes IS NULL OR {once('attributes')})"
     types = " ".join(f"WHEN {kind} THEN '{name}'" for name, kind in USUAL.items())
 
     def only(kinds: Sequence[int], column: str) -> str:
@@ -81,31 +64,8 @@ def usual_columns(lines: str) -> str:
         "line": "CAST(NULL AS VARCHAR)",
     }
     listed = ", ".join(f"{columns.get(name, name)} AS {name}" for name in COLUMNS)
-    return f"SELECT file AS place, {listed} FROM ({facts(source, (), {}, also=('attributes',))})"
-
-
-def _numbered() -> list[tuple[int, str]]:
-    return list(enumerate(FIELDS, 1))
-
-
-def _known() -> str:
-    """How many keys of a line the columns say; -1 where they do not say a price or attributes.
-
-    Of an attribute that is there twice the core takes the last, and databases the first.
-    """
-
-    def number(fields: Sequence[str]) -> str:
-        return " + ".join(f"({field} IS NOT NULL)::INT" for field in fields)
-
-    own = " ".join(f"""WHEN '"{type_}"' THEN {number(own)}""" for type_, own in _OWN.items())
-    prices = " AND ".join(
-        f"({price} IS NULL OR len(json_keys({price})) = 2)"
-        for price in ("value", "total", "amount")
-    )
-    named = "json_keys(attributes)"
-    once = f"(attributes IS NULL OR len(list_distinct({named})) = len({named}))"
-    common = number((*_COMMON, "attributes"))
-    return f"CASE WHEN {prices} AND {once} THEN {common} + CASE type {own} END ELSE -1 END"
+    rows = facts(source, (), {}, also=("attributes",), only=said)
+    return f"SELECT file AS place, {listed} FROM ({rows})"
 
 
 def reading(files: Iterable[Path | str]) -> str:

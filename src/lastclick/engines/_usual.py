@@ -1,14 +1,24 @@
 """Lines of the usual shape as rows, by SQL; what looks unusual is read by `lastclick._rows`.
 
 A line is usual only where SQL cannot understand it in another way than Python does: types are
-right, texts hold no escapes, instants are in UTC. All others are left to the core, so that both
-ways accept the same lines and mean the same by them.
+right, texts hold no escapes, instants are in UTC, no key is there twice. All others are left to the
+core, so that both ways accept the same lines and mean the same by them.
 """
 
 import json
 from collections.abc import Mapping, Sequence
 
-from lastclick._rows import ASSIGNED, CANCELLED, CLICKED, FAILED, ORDERED, REFUNDED, SENT, USUAL
+from lastclick._rows import (
+    ASSIGNED,
+    CANCELLED,
+    CLICKED,
+    ENTERED,
+    FAILED,
+    ORDERED,
+    REFUNDED,
+    SENT,
+    USUAL,
+)
 from lastclick.events import MAX_ATTRIBUTES, MAX_ID_LENGTH
 
 #: The fields that rows are made from, each as the JSON text of its value.
@@ -27,6 +37,17 @@ _PRICE = rf'\{{"amount":{AMOUNT},"currency":"[A-Z]{{3}}"\}}'
 _PRICE_AMOUNT = "substr(price, 12, length(price) - 30)"
 #: Of its last five characters the first three.
 _PRICE_CURRENCY = "substr(price, length(price) - 4, 3)"
+#: By kind of row, the fields that a line may have beside those of every line.
+_OWN = {
+    ENTERED: ("step", "value"),
+    FAILED: ("step", "value", "reason"),
+    ORDERED: ("order_id", "total"),
+    SENT: ("channel", "campaign"),
+    CLICKED: ("channel", "campaign"),
+    ASSIGNED: ("arm", "campaign", "share"),
+    REFUNDED: ("order_id", "refund_id", "amount"),
+    CANCELLED: ("order_id",),
+}
 SHARE = r'"0\.[0-9]{1,18}"'
 _NAMED = r'"[^"\\]+":("[^"\\]*"|null|true|false|0|-?[1-9]\d{0,17})'
 _FLAT = rf"\{{({_NAMED}(,{_NAMED})*)?\}}"
@@ -38,14 +59,18 @@ def facts(
     exclude: Mapping[str, Sequence[object]],
     *,
     also: Sequence[str] = (),
+    only: str = "true",
 ) -> str:
     """A select of rows, as `lastclick._rows` has them, with their funnels and files.
 
     Args:
-        source: A table of `FIELDS`, each as JSON text, and the number of the ``file``.
+        source: A table of lines: ``line``, NULL where it is not JSON, and the number of its
+            ``file``.
         by: The attributes whose values form the group.
         exclude: By attribute, the values that exclude.
-        also: Fields that follow as they are.
+        also: Fields that follow, each as JSON text.
+        only: What else must be true of a usual line. Its ``size`` is that of the fields that its
+            kind has, written without blanks.
 
     Returns:
         The select; ``kind`` is NULL where the line is not usual.
@@ -59,15 +84,18 @@ def facts(
         CASE WHEN kind = {ASSIGNED} THEN {_text("share")} ELSE {_PRICE_CURRENCY} END AS currency,
         excluded, grp, {_text("funnel")} AS funnel, {", ".join(["file", *also])}
     FROM (SELECT *, coalesce(
-            t IS NOT NULL AND v = '1' AND {_is_id("event_id")} AND {_is_id("checkout_id")}
-            AND {_is_id("funnel")} AND {_is_id("what")}
+            t IS NOT NULL AND v = '1' AND NOT contains(line, '\\') AND {_is_id("event_id")}
+            AND {_is_id("checkout_id")} AND {_is_id("funnel")} AND {_is_id("what")}
             AND (customer_id IS NULL OR {_is_id("customer_id")})
             AND CASE WHEN more IS NULL THEN kind <> {FAILED} ELSE {_is_id("more")} END
             AND (kind <> {ASSIGNED} OR what IN ('"treated"', '"holdout"')
                 AND (share IS NULL OR regexp_full_match(share, '{SHARE}')))
             AND (price IS NULL OR regexp_full_match(price, '{_PRICE}'))
-            AND (attributes IS NULL OR {_flat("attributes")}), false) AS usual
+            AND (attributes IS NULL OR {_flat([*by, *exclude])})
+            AND CASE WHEN strlen(line) = size THEN true ELSE {_is_sound("line")} END
+            AND {only}, false) AS usual
         FROM (SELECT v, event_id, checkout_id, customer_id, funnel, attributes, kind, share, file,
+                line, {_size()} AS size,
                 CASE WHEN regexp_full_match(occurred_at, '{INSTANT}') THEN epoch_us(TRY_CAST(
                     substr(occurred_at, 2, length(occurred_at) - 3) AS TIMESTAMP)) END AS t,
                 CASE WHEN kind <= {FAILED} THEN step
@@ -78,7 +106,39 @@ def facts(
                 CASE WHEN kind <= {FAILED} THEN value WHEN kind = {ORDERED} THEN total
                     WHEN kind = {REFUNDED} THEN amount END AS price,
                 {excluded(exclude)} AS excluded, {group(by)} AS grp
-            FROM (SELECT *, CASE type {kinds} END AS kind FROM {source}) kinds) parts) rows"""
+            FROM (SELECT *, CASE type {kinds} END AS kind FROM ({_fields(source)})))) rows"""
+
+
+def _fields(source: str) -> str:
+    """The fields of lines, each as the JSON text of its value."""
+    shape = json.dumps(dict.fromkeys(FIELDS, "JSON"))
+    texts = ", ".join(f"CAST(parsed.{field} AS VARCHAR) AS {field}" for field in FIELDS)
+    return (
+        f"SELECT line, file, {texts}"
+        f" FROM (SELECT line, file, from_json(line, '{shape}') AS parsed FROM {source})"
+    )
+
+
+def _size() -> str:
+    """How many bytes a line has whose fields are written without blanks between them."""
+
+    def size(fields: Sequence[str]) -> str:
+        return " + ".join(f"coalesce(strlen({field}) + {len(field) + 4}, 0)" for field in fields)
+
+    common = [field for field in FIELDS if not any(field in own for own in _OWN.values())]
+    own = " ".join(f"WHEN {kind} THEN {size(fields)}" for kind, fields in _OWN.items())
+    return f"1 + {size(common)} + CASE kind {own} END"
+
+
+def _is_sound(line: str) -> str:
+    """Whether a line that DuckDB reads is JSON to others, and has no key twice."""
+    return rf"(NOT regexp_matches({line}, ',\s*[}}\]]') AND {once(line)})"
+
+
+def once(json_object: str) -> str:
+    """Whether each key of an object is there once: the core takes the last, databases the first."""
+    keys = f"json_keys({json_object})"
+    return f"len(list_distinct({keys})) = len({keys})"
 
 
 def plain(name: str) -> bool:
@@ -91,19 +151,21 @@ def _text(column: str) -> str:
 
 
 def _is_id(column: str) -> str:
-    return (
-        f"({column}[1] = '\"' AND length({column}) BETWEEN 3 AND {MAX_ID_LENGTH + 2}"
-        f" AND NOT contains({column}, '\\'))"
-    )
+    return f"(starts_with({column}, '\"') AND length({column}) BETWEEN 3 AND {MAX_ID_LENGTH + 2})"
 
 
-def _flat(attributes: str) -> str:
+def _flat(named: Sequence[str]) -> str:
+    """Whether attributes are plain values, and each that is named is there once."""
     # Names are only looked at where a text is long enough for a long one, or for many.
     few = min(MAX_ID_LENGTH, MAX_ATTRIBUTES * len('"":0,'))
-    keys = f"json_keys({attributes})"
+    keys = "json_keys(attributes)"
+    tests = [f"regexp_full_match(attributes, '{_FLAT}')"]
+    for name in named:
+        key = f'"{name}":'.replace("'", "''")
+        tests.append(f"len(string_split(attributes, '{key}')) <= 2")
     return (
-        f"(regexp_full_match({attributes}, '{_FLAT}') AND CASE"
-        f" WHEN length({attributes}) <= {few} THEN true"
+        f"({' AND '.join(tests)} AND CASE"
+        f" WHEN length(attributes) <= {few} THEN true"
         f" ELSE len({keys}) <= {MAX_ATTRIBUTES}"
         f" AND len(list_filter({keys}, lambda x: length(x) > {MAX_ID_LENGTH})) = 0 END)"
     )

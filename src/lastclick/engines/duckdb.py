@@ -31,7 +31,7 @@ from lastclick.engines._parquet import (
     select_others,
 )
 from lastclick.engines._sql import WHOLE, Table
-from lastclick.engines._usual import FIELDS, facts, plain
+from lastclick.engines._usual import facts, plain
 from lastclick.errors import ConfigError, LogError
 from lastclick.metrics import Report
 from lastclick.metrics._count import Asked, Asking, asked
@@ -312,25 +312,22 @@ class _DuckDB:
 
     def _is_whole(self, file: str) -> bool:
         try:
-            self._run(f"SELECT count(v) FROM {self._lines([file])}")
+            self._run(f"SELECT count(json) FROM {self._lines([file])}")
         except duckdb.Error:
             return False
         return True
 
     def _lines(self, files: list[str]) -> str:
         listed = ", ".join(self.dialect.quoted(literal(file)) for file in files)
-        columns = ", ".join(f"{field}: 'JSON'" for field in FIELDS)
         return (
-            f"read_json([{listed}], format = 'newline_delimited',"
-            f" columns = {{{columns}}}, ignore_errors = true, filename = true,"
-            f" maximum_object_size = {LONGEST_LINE})"
+            f"read_ndjson_objects([{listed}], ignore_errors = true, filename = true,"
+            f" hive_partitioning = false, maximum_object_size = {LONGEST_LINE})"
         )
 
     def _loading(self, files: list[str], question: Asked) -> str:
         listed = ", ".join(map(self.dialect.quoted, files))
-        texts = ", ".join(f"CAST({field} AS VARCHAR) AS {field}" for field in FIELDS)
         source = (
-            f"(SELECT {texts}, list_position([{listed}], filename) AS file"
+            f"(SELECT CAST(json AS VARCHAR) AS line, list_position([{listed}], filename) AS file"
             f" FROM {self._lines(files)})"
         )
         return f"INSERT INTO lines {facts(source, question.by, dict(question.exclude))}"
