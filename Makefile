@@ -13,7 +13,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .ONESHELL:
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-long test-engines test-spark long-engines long-page setup setup-bench check format tests tests-wires tests-rest coverage tests-core docs picture bench matrix clean
+.PHONY: help demo test test-long test-engines test-spark long-engines long-page long-spark setup setup-bench check format tests tests-wires tests-rest coverage tests-core docs picture bench matrix clean
 
 PIP := bin/python -m pip install -qq --disable-pip-version-check \
 	--constraint constraints.txt --build-constraint constraints.txt
@@ -39,7 +39,7 @@ test: $(VENV)/.dev $(CORE)/.core ## everything that must hold: checks, docs, tes
 
 test-long: $(VENV)/.servers $(CARTRIDGE)/.cartridge ## the long proofs: kill, fork, full disk, many processes
 	$(call say,long proofs; beside each other those whose seconds are not looked at; half an hour)
-	$(MAKE) --no-print-directory --jobs=2 --output-sync=target long-engines long-page
+	$(MAKE) --no-print-directory --jobs=2 --output-sync=target long-engines long-page long-spark
 	echo "== long proofs: all others"
 	$(VENV)/bin/python -m pytest -q -m "$(LONG)" $(WORKS:%=--ignore=%) --ignore=tests/page
 
@@ -52,6 +52,14 @@ long-engines:
 long-page:
 	$(call say,long proofs: the page in a browser)
 	$(VENV)/bin/python -m pytest -q -m "$(LONG)" -p no:cacheprovider tests/page
+
+# A part of `make test-spark`, for that takes ten minutes.
+long-spark:
+	$(call say,long proofs: Spark on a cluster)
+	command -v java >/dev/null || { echo "no Java: skipped" >&2; exit 0; }
+	$(MAKE) --no-print-directory $(SPARK)/.spark
+	$(SPARK)/bin/python -m tests.engines.cluster -q -p no:cacheprovider tests/engines \
+		-k "spark and (some_cases or a_frame or everyday or packed_and_fresh)"
 
 test-engines: $(VENV)/.dev ## all conformance cases by all engines: half an hour
 	$(call say,engines)

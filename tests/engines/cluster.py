@@ -2,7 +2,7 @@
 
 A standalone master, two workers and a Connect server, all on 127.0.0.1, from the jars that the
 package pyspark brings. The tests run twice: through Spark Connect, and in a classic session. Needs
-Java 17 or newer; `make test-spark` runs it in an environment of its own.
+Java 17 or newer; `make test-spark` runs it in an environment of its own, `make test-long` a part.
 """
 
 from __future__ import annotations
