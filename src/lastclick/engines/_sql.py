@@ -435,12 +435,14 @@ class Template:
         names = tuple(parts)
         yield Table(
             "carts",
-            f"""SELECT r.k, count(*) AS shown, {self.pick("min", parts)} AS opening,
-                {self.pick("max", parts, "j.order_at IS NULL")} AS closing
-            FROM {self.rows} r
-            JOIN (SELECT k, order_at FROM journeys r WHERE {WHOLE} AND decided) j ON j.k = r.k
-            WHERE {WHOLE} AND r.pos IS NOT NULL AND r.units IS NOT NULL
-            GROUP BY r.k""",
+            f"""SELECT k, shown, opening, {self._part("closing", "units", names)} AS units,
+                {self._part("closing", "currency", names)} AS currency
+            FROM (SELECT r.k AS k, count(*) AS shown, {self.pick("min", parts)} AS opening,
+                    {self.pick("max", parts, "j.order_at IS NULL")} AS closing
+                FROM {self.rows} r
+                JOIN (SELECT k, order_at FROM journeys r WHERE {WHOLE} AND decided) j ON j.k = r.k
+                WHERE {WHOLE} AND r.pos IS NOT NULL AND r.units IS NOT NULL
+                GROUP BY r.k) p""",
         )
         at = {name: parts[name] for name in ("t", "kind", "event_id", "units")}
         same = " AND ".join(

@@ -8,7 +8,7 @@ a name, a cell (group and day), up to five parts of a key, and a number; what a 
 from collections.abc import Iterator
 
 from lastclick._rows import ASSIGNED, CANCELLED, FAILED, ORDERED, REFUNDED, SURVEYED, UNKNOWN
-from lastclick.engines._sql import DAY, SECOND, Table, Template
+from lastclick.engines._sql import DAY, SECOND, WHOLE, Table, Template
 from lastclick.events import ORDER
 from lastclick.metrics._tally import ABOVE, SURPRISES
 
@@ -135,17 +135,13 @@ class Told:
             )
 
     def _unpaid(self) -> Iterator[Table | str]:
-        names = ("t", "pos", "kind", "event_id", "units", "currency")
-        units, currency = (
-            self._say.part("c.closing", name, names) for name in ("units", "currency")
-        )
+        unpaid = "counted AND decided AND order_at IS NULL"
         yield Table(
             "unpaid",
-            f"SELECT j.cell AS cell, j.day AS day, j.deepest AS deepest, j.outcome AS outcome,"
-            f" c.k IS NOT NULL AS valued,"
-            f" {units} AS units, {currency} AS currency"
-            " FROM journeys j LEFT JOIN carts c ON c.k = j.k"
-            " WHERE j.counted AND j.decided AND j.order_at IS NULL",
+            "SELECT j.cell AS cell, j.day AS day, j.deepest AS deepest, j.outcome AS outcome,"
+            " c.k IS NOT NULL AS valued, c.units AS units, c.currency AS currency"
+            f" FROM (SELECT * FROM journeys r WHERE {WHOLE} AND {unpaid}) j"
+            f" LEFT JOIN (SELECT k, units, currency FROM carts r WHERE {WHOLE}) c ON c.k = j.k",
         )
         step = {"p": "deepest", "a": "outcome"}
         yield self.tell("unvalued", "unpaid", where="NOT valued", **step)
@@ -187,7 +183,8 @@ class Told:
             "SELECT j.cell AS cell, j.day AS day, t.pos AS pos,"
             f" CASE WHEN {more} <= 0 THEN 0 {bands} ELSE {ABOVE} END AS band,"
             " j.order_at IS NULL AND t.pos = j.deepest AS ended"
-            " FROM totals t JOIN journeys j ON j.k = t.k",
+            f" FROM (SELECT * FROM totals r WHERE {WHOLE}) t"
+            f" JOIN (SELECT * FROM journeys r WHERE {WHOLE}) j ON j.k = t.k",
         )
         yield self.tell("surprise", "surprised", p="pos", i="band")
         yield self.tell("surprise_left", "surprised", where="ended", p="pos", i="band")
