@@ -826,3 +826,33 @@ def test_an_error_that_is_done_with_keeps_nothing_alive(line: bytes) -> None:
         assert read()() is None
     finally:
         gc.enable()
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        lambda: parse_line(changed_line(value={"amount": "-1", "currency": "EUR"})),
+        lambda: parse_line(changed_line(occurred_at="2026-02-30T10:00:00Z")),
+        lambda: Money("-1,00", "EUR"),
+        lambda: Step(""),
+    ],
+)
+def test_an_error_that_is_kept_can_be_collected(wrong: Callable[[], object]) -> None:
+    """Whoever gathers errors is in a circle with them; pydantic must hide nothing of it."""
+
+    class Big:
+        """Stands for the lines that are being read."""
+
+    def read() -> weakref.ref[Big]:
+        big, errors = Big(), []
+        try:
+            wrong()
+        except EventError as error:
+            errors.append(error)
+        assert errors
+        return weakref.ref(big)
+
+    kept = read()
+    gc.collect()
+
+    assert kept() is None

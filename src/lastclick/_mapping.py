@@ -211,7 +211,10 @@ class TableMapping(BaseModel):
         try:
             super().__init__(**settings)
         except ValidationError as error:
-            raise ConfigError(_sentence(error)) from None
+            message = _sentence(error)
+        else:
+            return
+        raise ConfigError(message)
 
     @classmethod
     def load(cls, path: Path | str) -> Self:

@@ -121,7 +121,10 @@ class Money(BaseModel):
         try:
             super().__init__(amount=amount, currency=currency)
         except ValidationError as error:
-            raise plain_error(error) from None
+            found = fault(error)
+        else:
+            return
+        raise EventError(*found)
 
     @override
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
@@ -221,13 +224,15 @@ def minor_units(currency: str) -> int:
     return int(10 ** (4 - _MINOR_DIGITS.get(currency, 2)))
 
 
-def plain_error(error: ValidationError) -> EventError:
-    """The first fault that pydantic found, as an `EventError` in one sentence."""
+def fault(error: ValidationError) -> tuple[str, str]:
+    """The first fault that pydantic found, in one sentence, and its reason: for an `EventError`.
+
+    Raise that where pydantic's error is gone. As its context, that one would be in a circle with
+    the frames on the way which no garbage collector sees through, and keep them alive.
+    """
     first: Any = error.errors(include_url=False)[0]
     cause = first.get("ctx", {}).get("error")
     if isinstance(cause, EventError):
-        # A new one: the error that pydantic holds, raised again, would be in a circle with it that
-        # no garbage collector sees through, and keep every frame on the way alive.
-        return EventError(str(cause), cause.reason)
+        return str(cause), cause.reason
     where = "".join(f"{part}." for part in first["loc"])[:-1] or "a line"
-    return EventError(f"{where}: {first['msg']}, got {shown(first['input'])}", first["type"])
+    return f"{where}: {first['msg']}, got {shown(first['input'])}", first["type"]

@@ -29,7 +29,7 @@ from pydantic import (
 from pydantic_core import CoreSchema, core_schema, to_json
 from typing_extensions import TypeVar, override
 
-from lastclick._money import LIMIT, Money, plain_error
+from lastclick._money import LIMIT, Money, fault
 from lastclick.errors import EventError, shown
 
 __all__ = [
@@ -433,7 +433,10 @@ class Step(BaseModel, Generic[S]):
         try:
             super().__init__(name=step_name(name), optional=optional, stage=stage, owner=owner)
         except ValidationError as error:
-            raise plain_error(error) from None
+            found = fault(error)
+        else:
+            return
+        raise EventError(*found)
 
     @override
     def __repr__(self) -> str:
@@ -903,14 +906,10 @@ def parse_line(line: bytes | str, /) -> Event:
     try:
         return _EVENT.validate_json(line)
     except ValidationError as error:
-        raise _told(error) from None  # no name for it here, where its traceback would hold it
-
-
-def _told(error: ValidationError) -> EventError:
-    told = plain_error(error)
-    if told.reason == "missing" and str(told).startswith("order_cancelled.order_id"):
-        told.reason = OF_NO_TYPE
-    return told
+        message, reason = fault(error)
+    if reason == "missing" and message.startswith("order_cancelled.order_id"):
+        reason = OF_NO_TYPE
+    raise EventError(message, reason)
 
 
 def json_schema() -> dict[str, Any]:
