@@ -104,7 +104,7 @@ tests: $(VENV)/.dev ## the tests, with all extras, and their coverage of src
 SOME := --hypothesis-profile=some
 WIRES := tests/sinks tests/delivery tests/integrations tests/engines tests/testing
 tests-wires:
-	$(call say,tests with all extras: sinks, what they talk to, engines and the helpers for tests)
+	$(call say,tests with all extras: sinks and receivers; integrations; engines; helpers for tests)
 	$(VENV)/bin/python -m coverage run -m pytest -q $(SOME) -p no:cacheprovider -m "not long" $(WIRES)
 
 tests-rest:
