@@ -17,6 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from benchmarks.generate import write
 from docs.conformance.run import CASES, arguments, lines_of
 from lastclick import Report, measure, read_log
+from lastclick._reading import Share
 from lastclick.errors import ConfigError, LogError
 from tests import strategies
 from tests.engines.odd import DECLARED, ODD, event
@@ -147,6 +148,32 @@ def test_odd_lines_mean_the_same(tmp_path: Path, asked: dict[str, Any]) -> None:
     assert report.reading is not None
     assert report.reading.problems.unreadable > 60
     assert report.reading.problems.torn == 10
+
+
+@pytest.mark.parametrize("kept", [20_000, 3])
+def test_a_file_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kept: int) -> None:
+    """Where all its bytes are told, on disk and at a URL; blank lines need a second reading."""
+    monkeypatch.setattr(engine, "_ROWS", kept)
+    log, blank = tmp_path / "log", tmp_path / "blank"
+    lines = [json.dumps(DECLARED), "{}", json.dumps(event()), "[]", *(["{}"] * 7)]
+    for folder, end in ((log, "\n"), (blank, "\n\n")):
+        folder.mkdir()
+        (folder / "a.jsonl").write_text(end.join(lines) + "\n")
+    again: list[Share] = []
+    picked = engine._picked
+
+    def picking(share: Share, *how: Any) -> Any:
+        again.append(share)
+        return picked(share, *how)
+
+    monkeypatch.setattr(engine, "_picked", picking)
+
+    for folder, readings in ((log, 0), (blank, 2)):
+        report = same(folder)
+        same_at(f"file://{folder}", folder)
+        assert report.reading is not None
+        assert report.reading.problems.unreadable == 9
+        assert len(again) == readings
 
 
 @pytest.mark.long

@@ -68,7 +68,8 @@ def facts(
             ``file``.
         by: The attributes whose values form the group.
         exclude: By attribute, the values that exclude.
-        also: Fields that follow, each as JSON text.
+        also: What follows, from the fields (each as JSON text), the ``line`` and whether it is
+            ``usual``.
         only: What else must be true of a usual line. Its ``size`` is that of the fields that its
             kind has, written without blanks.
 

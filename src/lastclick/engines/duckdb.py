@@ -47,8 +47,34 @@ _ROWS = 20_000
 #: How many bytes of memory a row may take where rows are grouped: what a group holds is not
 #: spilled to disk, so larger tables are made in parts.
 _A_ROW = 400
+#: What is also kept of each line: itself where it is not usual, and its bytes (if not too many).
+_ALSO = (
+    "CASE WHEN NOT usual THEN line END",
+    "CASE WHEN strlen(line) <= 65535 THEN strlen(line) END",
+)
 #: Lines of a file, and the number of the first.
 Lines = tuple[Path | str, int, list[bytes]]
+
+
+@attrs.frozen
+class _Loaded:
+    """What has been read of a file into the table ``lines``.
+
+    Attributes:
+        number: The file's.
+        first: The place of its first line in the table.
+        lines: How many they are, blank ones apart.
+        size: Their bytes, with an end of line each; less where one is no JSON, or very long.
+    """
+
+    number: int
+    first: int = 0
+    lines: int = 0
+    size: int = 0
+
+    def is_all_of(self, file: str, size: int) -> bool:
+        """Whether there is nothing else in the file; only reading tells it of a gzipped one."""
+        return self.size == size and not file.endswith(".gz")
 
 
 def measure(
@@ -118,7 +144,10 @@ class _DuckDB:
     def read(self, rows: Rows, records: Records, question: Asked) -> Read:
         """Read the source into the table ``facts``."""
         self._run(f"CREATE TEMP TABLE told ({_FACTS})")
-        self._run(f"CREATE TEMP TABLE lines ({_FACTS}, funnel VARCHAR, file UINTEGER)")
+        self._run(
+            f"""CREATE TEMP TABLE lines
+            ({_FACTS}, funnel VARCHAR, file UINTEGER, line VARCHAR, size USMALLINT)"""
+        )
         problems = self._read(rows, records, question)
         self._hand_over()
         found = self._rows("SELECT DISTINCT funnel FROM lines WHERE kind IS NOT NULL")
@@ -175,13 +204,18 @@ class _DuckDB:
         packed = {str(one.file): _manifest.check(one.file) for one in files if is_packed(one.file)}
         self._load_packed(packed, question)
         lines = [one.file for one in files if str(one.file) not in packed]
-        refused = self._refused(self._load([*map(str, filter(_named_well, lines))], question))
+        loaded = self._load([*map(str, filter(_named_well, lines))], question)
         for one in files:
             meter.files += 1
             if (name := str(one.file)) in packed:
                 batches = self._others(name, packed[name], question, meter)
             else:
-                batches = _picked(one, refused.get(name), meter)
+                found = loaded.get(name)
+                if found is not None and found.is_all_of(name, one.size):
+                    batches = self._unusual(name, found, meter)
+                else:
+                    places = None if found is None else self._places(found)
+                    batches = _picked(one, places, meter)
             self._tell_all(meter.rows(batches, rows), records)
         return meter.problems()
 
@@ -195,22 +229,21 @@ class _DuckDB:
             raise LogError(msg, Path(url))
         self._load_packed(packed, question)
         loaded = self._load(files, question)
-        refused = self._refused(loaded)
-        counted = self._rows("SELECT file, count(*) FROM lines WHERE file > 0 GROUP BY file")
-        lines = {loaded[file - 1]: number for file, number in counted}
         meter = Meter()
         meter.files = len(packed) + len(files)
         for file, number in packed.items():
             others = self._others(file, number, question, meter)
             self._tell_all(meter.rows(others, rows), records)
         for file in files:
-            places = refused.get(file)
-            if places == []:
-                meter.count(lines.get(file, 0))
+            found = loaded.get(file)
+            if found is not None and found.is_all_of(file, self._blob("size", file)):
+                unusual = self._unusual(file, found, meter)
+                self._tell_all(meter.rows(unusual, rows), records)
                 continue
             with self._fetched(file) as share:
-                if not _named_well(share.file, file):
-                    places = None
+                places = None
+                if found is not None and _named_well(share.file, file):
+                    places = self._places(found)
                 one = Meter()
                 self._tell_all(one.rows(_picked(share, places, one), rows), records)
             met = one.problems()
@@ -275,12 +308,12 @@ class _DuckDB:
             raise _unread(file, error) from None
         return found[0][0] if found else None
 
-    def _load(self, files: list[str], question: Asked) -> list[str]:
-        """Read the lines of files, and tell which of them could be read."""
+    def _load(self, files: list[str], question: Asked) -> dict[str, _Loaded]:
+        """Read the lines of files, and tell what has been read of those that could be."""
         # What follows a ? is no part of the name to DuckDB, so it would not see a .gz there.
         files = [file for file in files if "?" not in file]
         if not files or not _are_plain(question):
-            return []
+            return {}
         try:
             self._run(self._loading(files, question))
         except duckdb.Error:
@@ -289,7 +322,13 @@ class _DuckDB:
             if whole == files:
                 raise  # memory or disk is full
             return self._load(whole, question)
-        return files
+        loaded = self._rows(
+            """SELECT file, min(rowid), count(*), CAST(coalesce(sum(size + 1), 0) AS BIGINT)
+            FROM lines WHERE file > 0 GROUP BY file"""
+        )
+        found = {number: _Loaded(number, *rest) for number, *rest in loaded}
+        numbered = enumerate(files, 1)
+        return {file: found.get(number, _Loaded(number)) for number, file in numbered}
 
     def _load_packed(self, files: Collection[str], question: Asked) -> None:
         """Read what the columns of packed files say."""
@@ -297,7 +336,7 @@ class _DuckDB:
             return
         select = packed_facts(reading(files), question.by, dict(question.exclude))
         try:
-            self._run(f"INSERT INTO lines {select}")
+            self._run(f"INSERT INTO lines SELECT *, NULL, NULL FROM ({select})")
         except duckdb.Error as error:  # the checksums are right, so it is not the disk
             raise _manifest.damaged(next(iter(files)), str(error).splitlines()[0]) from None
 
@@ -330,19 +369,24 @@ class _DuckDB:
             f"(SELECT CAST(json AS VARCHAR) AS line, list_position([{listed}], filename) AS file"
             f" FROM {self._lines(files)})"
         )
-        return f"INSERT INTO lines {facts(source, question.by, dict(question.exclude))}"
+        rows = facts(source, question.by, dict(question.exclude), also=_ALSO)
+        return f"INSERT INTO lines {rows}"
 
-    def _refused(self, files: list[str]) -> dict[str, list[int]]:
-        """By file, the places of lines that are not usual, among those that are not blank."""
-        refused: dict[str, list[int]] = {file: [] for file in files}
-        found = self._rows(
-            """SELECT l.file, l.rowid - f.first FROM lines l JOIN (
-                SELECT file, min(rowid) AS first FROM lines GROUP BY file) f ON f.file = l.file
-            WHERE l.kind IS NULL ORDER BY l.rowid"""
-        )
-        for file, place in found:
-            refused[files[file - 1]].append(place)
-        return refused
+    def _places(self, found: _Loaded) -> list[int]:
+        """The places of lines that are not usual, among those that are not blank."""
+        unusual = f"SELECT rowid - {found.first} FROM lines"
+        where = f"file = {found.number} AND kind IS NULL ORDER BY rowid"
+        return [place for (place,) in self._rows(f"{unusual} WHERE {where}")]
+
+    def _unusual(self, file: str, found: _Loaded, meter: Meter) -> Iterator[Lines]:
+        """The lines that are not usual of a file in which nothing else is left."""
+        meter.count(found.lines)
+        at = found.first
+        unusual = f"SELECT rowid, line FROM lines WHERE file = {found.number} AND kind IS NULL"
+        while rows := self._rows(f"{unusual} AND rowid >= {at} ORDER BY rowid LIMIT {_ROWS}"):
+            for place, line in rows:
+                yield file, place - found.first + 1, [line.encode().strip()]
+            at = rows[-1][0] + 1
 
     def _tell_all(self, batches: Iterable[Batch], records: Records) -> None:
         """Add what the core has read."""
