@@ -130,6 +130,7 @@ def test_many_logs_are_the_same(
 
 #: What a server's users may have by default, the opposite of what the statements want.
 MADE, OTHERS, NOBODY = "as ClickHouse", "as other databases are", "as nobody would have it"
+SMALL = "with little memory"
 PROFILES: dict[str, dict[str, str]] = {
     MADE: {},
     OTHERS: {"join_use_nulls": "1", "aggregate_functions_null_for_empty": "1"},
@@ -141,15 +142,23 @@ PROFILES: dict[str, dict[str, str]] = {
         "result_overflow_mode": "break",
         "transform_null_in": "1",
     },
+    SMALL: {
+        "group_by_two_level_threshold": "1",
+        "max_bytes_before_external_group_by": "1",
+        "join_algorithm": "grace_hash",
+        "max_bytes_in_join": "100000",
+    },
 }
+#: What has gone to disk so far.
+SPILLED = (
+    "SELECT event, value FROM system.events WHERE event LIKE 'External%WritePart' ORDER BY event"
+    " FORMAT JSONCompactEachRow"
+)
 
 
 @pytest.mark.parametrize(
     "profile",
-    [
-        name if name == OTHERS else pytest.param(name, marks=pytest.mark.long)
-        for name in (MADE, OTHERS, NOBODY)
-    ],
+    [name if name == OTHERS else pytest.param(name, marks=pytest.mark.long) for name in PROFILES],
 )
 def test_a_shop_is_the_same(server: ChdbServer, tmp_path: Path, profile: str) -> None:
     """A generated shop with redeliveries, bots, refunds and two currencies, at any settings."""
@@ -160,11 +169,17 @@ def test_a_shop_is_the_same(server: ChdbServer, tmp_path: Path, profile: str) ->
         MADE: {},
         OTHERS: {"unit": "customer", "by": "device", "touch": "last"},
         NOBODY: {"closed": True, "within": timedelta(hours=2), "exclude": {}},
+        SMALL: {"by": ("device", "country")},
     }
+    spilled = dict(server.run(SPILLED))
 
     report = same(server, tmp_path, lines, timezone="America/New_York", **asked[profile])
 
     assert report.started > 1_000
+    more = [event for event, number in server.run(SPILLED) if number != spilled.get(event)]
+    assert more == (
+        ["ExternalAggregationWritePart", "ExternalJoinWritePart"] if profile == SMALL else []
+    )
     tables = server.run(
         "SELECT name FROM system.tables WHERE is_temporary FORMAT JSONCompactEachRow"
     )
