@@ -31,8 +31,9 @@ def pytest_collection_finish() -> None:
 
 
 def pytest_unconfigure() -> None:
-    """Thaw it, for what a module of C++ finds left at the end it prints as leaked."""
+    """Let go of it, and of what Hypothesis times: DuckDB prints what it finds left at the end."""
     gc.unfreeze()
+    gc.callbacks.clear()
 
 
 @pytest.hookimpl(wrapper=True)
