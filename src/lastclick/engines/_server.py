@@ -44,7 +44,9 @@ _WAYS_OUT = {
     "192": "check the user and the password",
     "193": "check the user and the password",
     "194": "check the user and the password",
-    "241": "raise max_memory_usage for this user, or let GROUP BY and JOIN spill to disk",
+    "241": "raise max_memory_usage for this user, or let groups and joins spill, by settings in the"
+    " URL: ?max_bytes_before_external_group_by=500000000&join_algorithm=grace_hash"
+    "&max_bytes_in_join=300000000&max_threads=1",
     "373": "do not share a session",
     "452": "let this user's profile change the setting that it names",
     "497": "grant the user SELECT on the table and CREATE TEMPORARY TABLE",
