@@ -152,7 +152,7 @@ def test_odd_lines_mean_the_same(tmp_path: Path, asked: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("kept", [20_000, 3])
 def test_a_file_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kept: int) -> None:
-    """Where all its bytes are told, on disk and at a URL; blank lines need a second reading."""
+    """Where all its bytes are told; blank lines need a second reading."""
     monkeypatch.setattr(engine, "_ROWS", kept)
     log, blank = tmp_path / "log", tmp_path / "blank"
     lines = [json.dumps(DECLARED), "{}", json.dumps(event()), "[]", *(["{}"] * 7)]
@@ -168,12 +168,23 @@ def test_a_file_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ke
 
     monkeypatch.setattr(engine, "_picked", picking)
 
-    for folder, readings in ((log, 0), (blank, 2)):
+    for folder, readings in ((log, 0), (blank, 1)):
         report = same(folder)
-        same_at(f"file://{folder}", folder)
         assert report.reading is not None
         assert report.reading.problems.unreadable == 9
         assert len(again) == readings
+
+
+def test_a_blank_line_and_no_end(tmp_path: Path) -> None:
+    """The end of line that one lacks is no other's: bytes alone would not tell."""
+    text = f"{json.dumps(DECLARED)}\n\n{{}}\n{json.dumps(event())}"
+    (tmp_path / "log.jsonl").write_text(text)
+
+    report = same(tmp_path)
+
+    assert report.reading is not None
+    assert report.reading.problems.blank == 1
+    same_at(f"file://{tmp_path}", tmp_path)
 
 
 @pytest.mark.long
