@@ -136,6 +136,7 @@ def test_what_everyday_lines_say_is_read_by_sql(spark: Any) -> None:
     lines = [json.dumps(event, separators=(",", ":")) for event in events]
     lines += [json.dumps(event) for event in events]
     lines += [json.dumps(dict(reversed(event.items()))) for event in events]
+    lines += [f"{line}\r" for line in lines]  # of a file with the ends of lines of Windows
 
     assert agree(spark, lines) == len(lines)
 
