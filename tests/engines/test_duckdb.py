@@ -427,6 +427,18 @@ def test_a_connection_is_left_as_it_was(tmp_path: Path) -> None:
         assert tables == [("kept",)]
 
 
+@pytest.mark.parametrize("packed", [False, True])
+def test_too_little_memory(tmp_path: Path, packed: bool) -> None:
+    """What is missing is said, and what to do; the log is not called damaged."""
+    log = written(tmp_path, [DECLARED, event()])
+    if packed:
+        engine.pack(log, log := tmp_path / "packed")
+    with duckdb.connect(config={"memory_limit": "1MB", "temp_directory": ""}) as connection:
+        said = f"DuckDB cannot count {log}: Out of Memory Error: .*; pass .* memory_limit"
+        with pytest.raises(OSError, match=said):
+            engine.measure(log, connection=connection)
+
+
 def test_order_matters_to_the_reading(tmp_path: Path) -> None:
     """A connection that may shuffle lines cannot tell which of them is odd."""
     log = written(tmp_path, [DECLARED, event()])

@@ -95,6 +95,7 @@ def measure(
     Raises:
         ConfigError: As `lastclick.measure` does.
         LogError: There is nothing at the path or URL, or a file there cannot be read.
+        OSError: Memory or disk do not suffice.
 
     Example:
         >>> from lastclick import Funnel
@@ -119,7 +120,15 @@ def measure(
         if not ordered:
             msg = "connection: preserve_insertion_order is false, so no line has a place; set it"
             raise ConfigError(msg)
-        return report_by(_DuckDB(own, source), funnel, question, progress)
+        try:
+            return report_by(_DuckDB(own, source), funnel, question, progress)
+        except duckdb.OperationalError as error:  # its words for a disk or memory that is full
+            msg = (
+                f"DuckDB cannot count {str(source)[:200]}: {str(error).splitlines()[0]}; pass a"
+                " connection with more memory_limit, or a temp_directory with more room, or let"
+                " the core count it (--engine python, lastclick.measure)"
+            )
+            raise OSError(msg) from None
 
 
 class _DuckDB:
@@ -332,6 +341,8 @@ class _DuckDB:
         select = packed_facts(reading(files), question.by, dict(question.exclude))
         try:
             self._run(f"INSERT INTO lines SELECT *, NULL, NULL FROM ({select})")
+        except duckdb.OutOfMemoryException:
+            raise
         except duckdb.Error as error:  # the checksums are right, so it is not the disk
             raise _manifest.damaged(next(iter(files)), str(error).splitlines()[0]) from None
 
