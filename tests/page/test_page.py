@@ -118,7 +118,7 @@ def test_the_case_is_told_from_the_numbers(report):
     step = priorities(report).rows[0].step
     gain = what_if(report, first_fix(report)).together.revenue["EUR"]
 
-    assert f"{' and '.join(reached)} was within reach" in digest
+    assert f"{' and '.join(reached)} within reach, and lost" in digest
     assert f"{report.outcomes['lost']} were lost for good" in digest
     assert f"Look at {step} first" in digest
     assert f"EUR {gain.estimate:,.0f} (EUR {gain.low:,.0f} to EUR {gain.high:,.0f})" in digest

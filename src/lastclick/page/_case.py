@@ -27,7 +27,7 @@ def headline(tell: Tell) -> Inlines:
         return tell.say("Nothing to report yet: no checkout was seen")
     loss = _loss(tell)
     if loss:
-        return tell.say("{money} was within reach, and was lost", money=tell.together(loss))
+        return tell.say("{money} within reach, and lost", money=tell.together(loss))
     most = _most(tell)
     if most:
         return tell.several(
@@ -211,7 +211,7 @@ def _winnable(tell: Tell) -> list[Sentence]:
     )
     if loss:
         text = tell.say(
-            "Going by how often such carts are paid, {expected} of that was within reach.",
+            "How often such carts are paid puts {expected} of that within reach.",
             expected=tell.together(loss),
         )
         found.append(Sentence(text, "case-within-reach", links))

@@ -72,7 +72,7 @@ class Page:
         >>> from lastclick.page import report_page
         >>> page = report_page(measure(events))
         >>> page.to_digest().splitlines()[0]
-        'checkout: EUR 60 was within reach, and was lost'
+        'checkout: EUR 60 within reach, and lost'
 
     .. versionadded:: 0.1.0
     """
