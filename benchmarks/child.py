@@ -48,7 +48,16 @@ def run(
 
 def peers_python() -> str:
     """Return the interpreter that knows the others, or this one where there is none."""
-    python = Path(os.environ.get("LASTCLICK_PEERS", ".venv-peers"), "bin", "python")
+    return _python("LASTCLICK_PEERS", ".venv-peers")
+
+
+def spark_python() -> str:
+    """Return the interpreter that knows Spark with its jars, or this one where there is none."""
+    return _python("LASTCLICK_SPARK", ".venv-spark")
+
+
+def _python(variable: str, environment: str) -> str:
+    python = Path(os.environ.get(variable, environment), "bin", "python")
     return str(python) if python.exists() else sys.executable
 
 

@@ -5,7 +5,7 @@
 Each reading runs in a process of its own; its imports are not timed, reading the files is. DuckDB
 computes the same answer (`duckdb_report.sql`) and the two are compared figure by figure; pandas
 and polars compute a part of it (`pandas_report.py`, `polars_report.py`), which is compared too.
-Sail and chdb stand for Spark and ClickHouse; their servers have started before the clock does.
+Sail and chdb stand for Spark and ClickHouse; they and Spark have started before the clock does.
 retentioneering draws the closed funnel only, which is compared with ours.
 """
 
@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from benchmarks.child import machine, peers_python, run, table, timed
+from benchmarks.child import machine, peers_python, run, spark_python, table, timed
 
 MILLION = 1_000_000
 #: What holds some 3 kB an event is left out beyond this.
@@ -35,7 +35,8 @@ READERS = {
     "engine": "`lastclick.engines.duckdb.measure(path)`",
     "engine_in_1gb": "the same with `memory_limit = '1GB'`",
     "engine_in_3gb": "the same with `memory_limit = '3GB'`",
-    "sail": "`lastclick.engines.spark.measure(path)`, by Sail",
+    "spark": "`lastclick.engines.spark.measure(path)`, on all cores",
+    "sail": "the same by Sail",
     "chdb": "into a table, and `lastclick.engines.clickhouse.measure(table)`, by chdb",
     "duckdb": "DuckDB: the same answer",
     "polars": "polars: a part",
@@ -44,9 +45,14 @@ READERS = {
     "retentioneering": "retentioneering: the closed funnel",
 }
 #: What a reader needs that is not everywhere; these take minutes for a million events.
-NEEDS = {"sail": ("pysail", "pyspark"), "chdb": ("chdb",), "retentioneering": ("retentioneering",)}
+NEEDS = {
+    "spark": ("pyspark.core",),
+    "sail": ("pysail", "pyspark"),
+    "chdb": ("chdb",),
+    "retentioneering": ("retentioneering",),
+}
 #: Readers in an environment of their own.
-PEERS = {"retentioneering"}
+PYTHONS = {"retentioneering": peers_python, "spark": spark_python}
 #: Bytes of lines that go into a table at a time.
 INSERT = 16_000_000
 
@@ -95,6 +101,29 @@ def read_engine_in_1gb(log: Path) -> dict[str, Any]:
 def read_engine_in_3gb(log: Path) -> dict[str, Any]:
     """The same on a machine of 4 GB, which 60 million events need: what is spilled is not all."""
     return read_engine(log, memory_limit="3GB")
+
+
+def read_spark(log: Path) -> dict[str, Any]:
+    """The same by SQL of Spark, in a session of this machine that is there already."""
+    from pyspark.sql import SparkSession
+
+    from benchmarks import lastclick_report
+    from lastclick.engines.spark import measure
+
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        builder = SparkSession.builder.master("local[*]").config("spark.local.dir", folder)
+        builder.config("spark.driver.memory", "2200m")
+        builder.config("spark.ui.enabled", "false")
+        builder.config("spark.sql.codegen.hugeMethodLimit", "8000")  # as docs/howto/spark.md says
+        session = builder.getOrCreate()
+
+        def work() -> Any:
+            report = measure(str(log), session=session)
+            return report, str(report)
+
+        figures, (report, _) = timed(work, session.sparkContext._gateway.proc.pid)
+        session.stop()
+    return {**figures, "answer": lastclick_report.answer(report), "digest": digest(report)}
 
 
 def read_sail(log: Path) -> dict[str, Any]:
@@ -221,6 +250,7 @@ CHILDREN: dict[str, Callable[[Path], dict[str, Any]]] = {
     "engine": read_engine,
     "engine_in_1gb": read_engine_in_1gb,
     "engine_in_3gb": read_engine_in_3gb,
+    "spark": read_spark,
     "sail": read_sail,
     "chdb": read_chdb,
     "duckdb": read_duckdb,
@@ -303,7 +333,7 @@ def _measured(
 
 
 def _python_of(reader: str) -> str:
-    return peers_python() if reader in PEERS else sys.executable
+    return PYTHONS[reader]() if reader in PYTHONS else sys.executable
 
 
 def _is_there(package: str, python: str) -> bool:
@@ -351,7 +381,7 @@ def _agreement(results: dict[str, list[dict[str, Any]]]) -> str:
         found = results["duckdb"]
         share = min(one["wall"] - one["quality_seconds"] for one in found)
         lines.append(f"DuckDB without the facts of `quality`: {share:.2f} s.")
-        for reader in results.keys() - {"duckdb", *PEERS}:
+        for reader in results.keys() - {"duckdb", "retentioneering"}:
             unlike = differences(found[0]["answer"], results[reader][0]["answer"])
             verdict = "the same" if not unlike else "NOT the same: " + "; ".join(unlike)
             lines.append(f"Answers of DuckDB and {reader}: {verdict}.")
