@@ -114,8 +114,10 @@ def read_spark(log: Path) -> dict[str, Any]:
         builder = SparkSession.builder.master("local[*]").config("spark.local.dir", folder)
         builder.config("spark.driver.memory", "2200m")
         builder.config("spark.ui.enabled", "false")
+        builder.config("spark.ui.showConsoleProgress", "false")
         builder.config("spark.sql.codegen.hugeMethodLimit", "8000")  # as docs/howto/spark.md says
         session = builder.getOrCreate()
+        session.sparkContext.setLogLevel("ERROR")
 
         def work() -> Any:
             report = measure(str(log), session=session)
