@@ -373,8 +373,9 @@ def _agreement(results: dict[str, list[dict[str, Any]]]) -> str:
     digests = {
         reader: found[0]["digest"] for reader, found in results.items() if "digest" in found[0]
     }
-    if len(digests) > 1:
-        verdict = "the same" if len(set(digests.values())) == 1 else f"NOT the same: {digests}"
+    if digests:
+        (first, *others) = set(digests.values())
+        verdict = f"NOT the same: {digests}" if others else f"the same ({first[:8]})"
         lines.append(f"Whole reports of {', '.join(digests)}: {verdict}.")
     if "chdb" in results:
         share = min(one["loading_seconds"] for one in results["chdb"])
