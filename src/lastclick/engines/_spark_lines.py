@@ -19,7 +19,7 @@ _LONGEST = 8192
 
 #: What a usual line does not have; of bytes that are no UTF-8, the second is left. Sought by
 #: itself: where the texts of `_LINE` leave it out, Java takes three times as long.
-_ODD = "\\\uFFFD"
+_ODD = "\\\ufffd"
 _CONTROL = r"[\x00-\x1f](?s:.)"  # that at the end is white, or no line matches
 _WHITE = r"[ \t\r\n]*"
 _TEXT = r'"[^"]*"'
