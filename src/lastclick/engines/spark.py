@@ -308,18 +308,14 @@ class _Spark:
 
     def _redelivered(self) -> int:
         """How many rows came before; a refund is told apart by less than an attempt's event."""
-        tables = self._tables
-        twice = "SELECT event_id FROM facts GROUP BY event_id HAVING count(*) > 1"
-        tables.put("again", tables.ask(f"SELECT * FROM facts WHERE event_id IN ({twice})"))
         back = f"kind IN ({REFUNDED}, {CANCELLED})"
         orders = "kind, what, t, event_id, more, units, currency, excluded"
         counted = self._rows(
-            f"""SELECT count(*) AS n FROM again
-            UNION ALL SELECT -count(*) FROM (SELECT DISTINCT {", ".join(_COLUMNS)} FROM again
+            f"""SELECT count(*) AS n FROM facts
+            UNION ALL SELECT -count(*) FROM (SELECT DISTINCT {", ".join(_COLUMNS)} FROM facts
                 WHERE NOT {back}) a
-            UNION ALL SELECT -count(*) FROM (SELECT DISTINCT {orders} FROM again WHERE {back}) o"""
+            UNION ALL SELECT -count(*) FROM (SELECT DISTINCT {orders} FROM facts WHERE {back}) o"""
         )
-        tables.drop("again")
         return sum(int(number) for (number,) in counted)
 
 
