@@ -341,9 +341,9 @@ class _DuckDB:
         select = packed_facts(reading(files), question.by, dict(question.exclude))
         try:
             self._run(f"INSERT INTO lines SELECT *, NULL, NULL FROM ({select})")
-        except duckdb.OutOfMemoryException:
-            raise
-        except duckdb.Error as error:  # the checksums are right, so it is not the disk
+        except duckdb.OperationalError:
+            raise  # memory or disk is full
+        except duckdb.Error as error:
             raise _manifest.damaged(next(iter(files)), str(error).splitlines()[0]) from None
 
     def _others(self, file: str, number: int, question: Asked, meter: Meter) -> Iterator[Lines]:
